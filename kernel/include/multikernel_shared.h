@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The pages that a host kernel and an app kernel both map: the contract between
+ * multikernel_host.ko and multikernel_app.ko. Either side may be built for
+ * another kernel version than the other, so all is fixed width and versioned.
+ *
+ * The first MK_CONTROL_BYTES of a partition's first memory range are its
+ * control area; the app kernel's memory map calls it reserved. Each page has
+ * one writer, so that neither side ever has to trust a word it wrote itself:
+ *
+ *   MK_HOST_PAGE   written by the host, read by the app kernel
+ *   MK_APP_PAGE    written by the app kernel, read by the host: hostile. The
+ *                  host copies a field once, checks it, and uses the copy.
+ *   MK_TX_RING     console output: data by the app kernel
+ *   MK_RX_RING     console input: data by the host
+ *
+ * A ring is a power of two of bytes with free-running 32 bit indices: the
+ * producer owns head, the consumer owns tail, each in its own page; head - tail
+ * is what is in it and a difference above the size is a lie. The rest of the
+ * control area (boot_params, ACPI tables, page tables) is the host's matter.
+ */
+#ifndef _MULTIKERNEL_SHARED_H
+#define _MULTIKERNEL_SHARED_H
+
+#include <linux/build_bug.h>
+#include <linux/stddef.h>
+#include <linux/types.h>
+
+#define MK_SHARED_MAGIC		0x3130304c4e524b4dULL	/* "MKRNL001" */
+#define MK_SHARED_VERSION	1
+
+#define MK_CONTROL_BYTES	0x200000
+#define MK_HOST_PAGE		0x0000		/* struct mk_host_page, 4 pages */
+#define MK_APP_PAGE		0x4000		/* struct mk_app_page */
+#define MK_RX_RING		0x6000
+#define MK_RX_RING_BYTES	0x1000
+#define MK_TX_RING		0x10000
+#define MK_TX_RING_BYTES	0x20000
+#define MK_SHARED_BYTES		0x30000		/* what the app module maps */
+
+#define MK_SHARED_CPUS		1024		/* CPUs that fit into struct mk_host_page */
+
+/* What the app module says of itself, mk_app_page.state; 0 until it is loaded. */
+enum mk_app_state {
+	MK_APP_NONE	= 0,
+	MK_APP_RUNNING	= 1,
+	MK_APP_POWEROFF	= 2,
+	MK_APP_REBOOT	= 3,
+	MK_APP_HALTED	= 4,
+	MK_APP_PANIC	= 5,
+};
+
+/* mk_host_page.request_op */
+enum mk_app_request {
+	MK_APP_REQUEST_NONE	= 0,
+	MK_APP_REQUEST_POWEROFF	= 1,
+	MK_APP_REQUEST_REBOOT	= 2,
+};
+
+/*
+ * Doorbells: a fixed interrupt with @vector at the CPU with @apic_id. Written
+ * as one 64 bit word (apic_id in the upper half) so that the reader never sees
+ * half of a move to another CPU; vector 0 means: do not ring.
+ *
+ * "wants": a consumer that is about to sleep sets its wants word, with a full
+ * barrier, looks once more, and then sleeps; the producer publishes data, with
+ * a full barrier, and rings only if the word is set. What is not console or
+ * state (a request, its answer) is always rung for.
+ */
+static inline __u64 mk_doorbell_pack(__u32 apic_id, __u32 vector)
+{
+	return ((__u64)apic_id << 32) | vector;
+}
+
+/**
+ * struct mk_host_page - written by the host only
+ * @magic: MK_SHARED_MAGIC
+ * @version: MK_SHARED_VERSION; the app module refuses to load on another one
+ * @cpus: number of entries of @apic_ids; [0] booted, the app module adds the rest
+ * @uuid: identity of the partition
+ * @doorbell: how to ring the host, mk_doorbell_pack()
+ * @request_seq: rises by one with each request, written after the other two
+ * @request_op: enum mk_app_request
+ * @request_arg: for later requests
+ * @rx_head: console input
+ * @tx_tail: console output
+ * @tx_wants: the host sleeps until there is console output
+ * @pad: 0
+ * @low_window_start: physical address of the RAM below 1 MiB that is lent to
+ *	this partition
+ * @low_window_bytes: its size
+ * @apic_ids: of all CPUs with role run, in vCPU order
+ */
+struct mk_host_page {
+	__u64 magic;
+	__u32 version;
+	__u32 cpus;
+	__u8 uuid[16];
+	__u64 doorbell;
+	__u32 request_seq;
+	__u32 request_op;
+	__u64 request_arg;
+	__u32 rx_head;
+	__u32 tx_tail;
+	__u32 tx_wants;
+	__u32 pad;
+	__u64 low_window_start;
+	__u64 low_window_bytes;
+	__u8 reserved[160];
+	__u32 apic_ids[MK_SHARED_CPUS];
+};
+
+/**
+ * struct mk_app_page - written by the app kernel only; hostile for the host
+ * @magic: MK_SHARED_MAGIC, written last when the app module is ready
+ * @version: MK_SHARED_VERSION
+ * @state: enum mk_app_state
+ * @doorbell: how to ring the app kernel, mk_doorbell_pack()
+ * @request_done: request_seq of the last request that was taken
+ * @request_result: 0 or a negative errno
+ * @tx_head: console output
+ * @rx_tail: console input
+ * @rx_wants: the app kernel sleeps until there is console input
+ * @online_cpus: number of online CPUs
+ * @heartbeat: rises about 4 times a second
+ * @total_bytes: memory managed
+ * @free_bytes: memory free
+ * @available_bytes: memory available
+ * @uptime_ns: time since boot
+ * @busy_ns: CPU time not idle, sum of all CPUs
+ * @tx_dropped: bytes of console output that found the ring full
+ * @release: uname -r, NUL-terminated
+ * @hostname: uname -n, NUL-terminated
+ * @panic: reason of a panic, NUL-terminated
+ */
+struct mk_app_page {
+	__u64 magic;
+	__u32 version;
+	__u32 state;
+	__u64 doorbell;
+	__u32 request_done;
+	__s32 request_result;
+	__u32 tx_head;
+	__u32 rx_tail;
+	__u32 rx_wants;
+	__u32 online_cpus;
+	__u64 heartbeat;
+	__u64 total_bytes;
+	__u64 free_bytes;
+	__u64 available_bytes;
+	__u64 uptime_ns;
+	__u64 busy_ns;
+	__u64 tx_dropped;
+	__u8 reserved[152];
+	char release[72];
+	char hostname[72];
+	char panic[256];
+};
+
+static_assert(offsetof(struct mk_host_page, doorbell) == 32);
+static_assert(offsetof(struct mk_host_page, request_seq) == 40);
+static_assert(offsetof(struct mk_host_page, rx_head) == 56);
+static_assert(offsetof(struct mk_host_page, apic_ids) == 248);
+static_assert(sizeof(struct mk_host_page) <= MK_APP_PAGE - MK_HOST_PAGE);
+static_assert(offsetof(struct mk_app_page, tx_head) == 32);
+static_assert(offsetof(struct mk_app_page, heartbeat) == 48);
+static_assert(offsetof(struct mk_app_page, release) == 256);
+static_assert(sizeof(struct mk_app_page) <= MK_RX_RING - MK_APP_PAGE);
+
+#endif /* _MULTIKERNEL_SHARED_H */
