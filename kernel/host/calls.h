@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The functions that the files of the host module call in each other, one
+ * paragraph for each file. Their kernel-doc is where they are defined.
+ */
+#ifndef MK_HOST_CALLS_H
+#define MK_HOST_CALLS_H
+
+#include <linux/fs.h>
+
+/* What a handler of an ioctl gets; see ioctl.c. */
+struct mk_call {
+	struct mk_message message;
+	struct file *file;	/* out: to be installed at @fd */
+	int fd;
+};
+
+/* main.c */
+extern struct workqueue_struct *mk_queue;
+
+/* lowmem.c */
+#define MK_TRAMPOLINE_PAGES	4UL	/* code, and three levels of page tables */
+#define MK_WINDOW_PAGES		12UL	/* the last one is the app kernel's IOAPIC */
+int mk_lowmem_find(void);
+phys_addr_t mk_lowmem_trampoline(void);
+unsigned int mk_lowmem_count(void);
+struct mk_window *mk_lowmem_lend(void);
+void mk_lowmem_give_back(struct mk_window *window);
+
+/* verify.c */
+int mk_verify_init(void);
+u32 mk_verify_blockers(struct mk_message *message);
+
+/* cpu.c */
+int mk_cpu_init(void);
+void mk_cpu_exit(void);
+void mk_cpu_interrupt(u32 apic_id, u32 vector);
+int mk_cpu_take(struct mk_partition *p, const u32 *cpus, u32 count, u32 role,
+		struct mk_message *message);
+void mk_cpu_return(struct mk_partition *p);
+int mk_cpu_probe(u32 cpu, u32 apic_id);
+int mk_cpu_reset(struct mk_partition *p);
+int mk_cpu_boot(struct mk_partition *p);
+void mk_cpu_halt_all(void);
+bool mk_cpu_has_apic_id(u32 apic_id);
+
+/* memory.c */
+struct mk_memory *mk_memory_new(void);
+void mk_memory_put(struct mk_memory *memory);
+int mk_memory_claim(struct mk_partition *p, u64 bytes, int node,
+		    struct mk_message *message);
+
+/* memory_file.c */
+int mk_memory_file(struct mk_memory *memory, struct mk_call *call);
+
+/* boot.c and acpi.c */
+int mk_boot_load(struct mk_partition *p, const struct mk_load *args,
+		 const char *user_cmdline, struct mk_message *message);
+int mk_acpi_build(struct mk_partition *p, bool phantom_boot_cpu);
+
+/* doorbell.c */
+int mk_doorbell_init(void);
+void mk_doorbell_exit(void);
+u64 mk_doorbell_host(void);
+void mk_doorbell_ring(struct mk_partition *p);
+
+/* console.c and console_file.c */
+int mk_console_init(struct mk_partition *p);
+void mk_console_start(struct mk_partition *p);
+bool mk_console_drain(struct mk_partition *p);
+u32 mk_console_room(struct mk_partition *p);
+u32 mk_console_input(struct mk_partition *p, const char *bytes, u32 count);
+int mk_console_file(struct mk_partition *p, u64 *position, struct mk_call *call);
+
+/* partition.c: the list, references, calls in progress, news from an app kernel */
+extern struct list_head mk_partitions;	/* RCU; see mk_partition_list_lock */
+extern struct mutex mk_partition_list_lock;
+struct mk_partition *mk_partition_new(const u8 *uuid, const char *name,
+				      struct mk_message *message);
+struct mk_partition *mk_partition_find(const u8 *uuid);
+unsigned int mk_partition_count(void);
+void mk_partition_get(struct mk_partition *p);
+void mk_partition_put(struct mk_partition *p);
+void mk_partition_remove(struct mk_partition *p);
+int mk_partition_begin(struct mk_partition *p, unsigned long states,
+		       struct mk_message *message);
+void mk_partition_end(struct mk_partition *p);
+void mk_partition_stop_all(void);
+void mk_partition_set_state(struct mk_partition *p, u32 state);
+const char *mk_state_name(u32 state);
+void mk_escape(char *to, size_t size, const char *from, size_t count);
+
+/* lifecycle.c: what the ioctls of a partition file do */
+int mk_partition_load(struct mk_partition *p, const struct mk_load *args,
+		      const char *cmdline, struct mk_message *message);
+int mk_partition_start(struct mk_partition *p, struct mk_message *message);
+int mk_partition_stop(struct mk_partition *p);
+int mk_partition_destroy(struct mk_partition *p);
+int mk_partition_request(struct mk_partition *p, u32 op, u32 *seq);
+void mk_partition_query(struct mk_partition *p, struct mk_query *query);
+
+/* control.c and partition_file.c */
+extern const struct file_operations mk_control_fops;
+int mk_partition_file(struct mk_partition *p, struct mk_call *call);
+
+#endif /* MK_HOST_CALLS_H */

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The command line of an app kernel: one table says which words the module
+ * adds and which it refuses; every other word is passed on. A word is refused
+ * if it could let the app kernel touch what is not its own, or defeat a word
+ * that the module adds. Not for words of the initramfs or of init: those are
+ * the app kernel's own matter. Words are taken apart as next_arg() in
+ * lib/cmdline.c of Linux does it.
+ */
+#ifdef __KERNEL__
+#include <linux/ctype.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/string.h>
+#else
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#endif
+
+#include "cmdline.h"
+
+#define OWN_MODULE	"multikernel_app"
+#define OURS		"the module sets it"
+#define INTERRUPTS	"interrupt controllers and timers are the host's"
+#define FIRMWARE	"the module writes the tables of the machine"
+#define MEMORY		"the module writes the memory map"
+#define CPUS		"the module decides which CPUs there are"
+#define PORTS		"the serial ports are the host's"
+#define RESETS		"a restart would reset the whole machine"
+#define LOADER		"the module starts its loader first"
+
+static const struct mk_word table[] = {
+	/* what the module adds; these come last, in this order */
+	{ "console", false, MK_WORD_NO_UART, "console=hvc0", PORTS },
+	{ "rdinit", false, MK_WORD_REFUSED, "rdinit=/multikernel/init", LOADER },
+	{ "no_ipi_broadcast", false, MK_WORD_REFUSED, "no_ipi_broadcast=1",
+	  "a broadcast would interrupt the host" },
+	{ "nox2apic", false, MK_WORD_REFUSED, "nox2apic", OURS },
+	{ "nopv", false, MK_WORD_REFUSED, "nopv", OURS },
+	{ "pci", false, MK_WORD_REFUSED, "pci=off", "the devices are the host's" },
+	{ "nohpet", false, MK_WORD_REFUSED, "nohpet", INTERRUPTS },
+	{ "swiotlb", false, MK_WORD_REFUSED, "swiotlb=noforce", OURS },
+	{ "tsc", false, MK_WORD_REFUSED, "tsc=reliable", INTERRUPTS },
+	{ "clocksource", false, MK_WORD_REFUSED, "clocksource=tsc", INTERRUPTS },
+	{ "no_timer_check", false, MK_WORD_REFUSED, "no_timer_check", INTERRUPTS },
+	{ "panic", false, MK_WORD_REFUSED, "panic=0", RESETS },
+	{ "apic_extnmi", false, MK_WORD_REFUSED, "apic_extnmi=none", INTERRUPTS },
+	{ "dis_ucode_ldr", false, MK_WORD_REFUSED, "dis_ucode_ldr", OURS },
+	{ "8250", true, MK_WORD_REFUSED, "8250.nr_uarts=0", PORTS },
+	{ "nmi_watchdog", false, MK_WORD_REFUSED, "nmi_watchdog=0", OURS },
+	{ "memhp_default_state", false, MK_WORD_REFUSED,
+	  "memhp_default_state=online_movable", OURS },
+	{ "maxcpus", false, MK_WORD_REFUSED, "maxcpus=1", CPUS },
+	/* in VMX root operation a CPU does not answer INIT: no KVM in there */
+	{ "module_blacklist", false, MK_WORD_MERGED, "kvm_intel,kvm_amd,pcspkr",
+	  "it names " OWN_MODULE ", without which nothing works" },
+	{ "tsc_early_khz", false, MK_WORD_REFUSED, NULL, OURS },
+	{ "multikernel.", true, MK_WORD_REFUSED, NULL, OURS },
+	{ OWN_MODULE ".", true, MK_WORD_REFUSED, NULL, OURS },
+
+	{ "apic", true, MK_WORD_REFUSED, NULL, INTERRUPTS },
+	{ "noapic", true, MK_WORD_REFUSED, NULL, INTERRUPTS },
+	{ "lapic", true, MK_WORD_REFUSED, NULL, INTERRUPTS },
+	{ "nolapic", true, MK_WORD_REFUSED, NULL, INTERRUPTS },
+	{ "disableapic", false, MK_WORD_REFUSED, NULL, INTERRUPTS },
+	{ "x2apic", true, MK_WORD_REFUSED, NULL, INTERRUPTS },
+	{ "hpet", true, MK_WORD_REFUSED, NULL, INTERRUPTS },
+	{ "notsc", false, MK_WORD_REFUSED, NULL, INTERRUPTS },
+	{ "clock", false, MK_WORD_REFUSED, NULL, INTERRUPTS },
+	{ "disable_timer_pin_1", false, MK_WORD_REFUSED, NULL, INTERRUPTS },
+	{ "enable_timer_pin_1", false, MK_WORD_REFUSED, NULL, INTERRUPTS },
+	{ "pcie_", true, MK_WORD_REFUSED, NULL, "the devices are the host's" },
+	{ "iommu", true, MK_WORD_REFUSED, NULL, "the devices are the host's" },
+	{ "intel_iommu", false, MK_WORD_REFUSED, NULL, "the devices are the host's" },
+	{ "amd_iommu", true, MK_WORD_REFUSED, NULL, "the devices are the host's" },
+	{ "intremap", false, MK_WORD_REFUSED, NULL, "the devices are the host's" },
+	{ "iomem", false, MK_WORD_REFUSED, NULL, "the devices are the host's" },
+
+	/* read by the decompressor, which knows neither quotes nor "--" */
+	{ "acpi_rsdp", false, MK_WORD_NOWHERE, NULL, FIRMWARE },
+	{ "earlyprintk", false, MK_WORD_NOWHERE, NULL, PORTS },
+
+	{ "acpi", true, MK_WORD_REFUSED, NULL, FIRMWARE },
+	{ "noacpi", false, MK_WORD_REFUSED, NULL, FIRMWARE },
+	{ "pnp", true, MK_WORD_REFUSED, NULL, FIRMWARE },
+	{ "isapnp", false, MK_WORD_REFUSED, NULL, FIRMWARE },
+	{ "alloc_mptable", false, MK_WORD_REFUSED, NULL, FIRMWARE },
+	{ "update_mptable", false, MK_WORD_REFUSED, NULL, FIRMWARE },
+	{ "mtrr_", true, MK_WORD_REFUSED, NULL, FIRMWARE },
+	{ "enable_mtrr_cleanup", false, MK_WORD_REFUSED, NULL, FIRMWARE },
+	{ "earlycon", false, MK_WORD_REFUSED, NULL, PORTS },
+	{ "i8042.", true, MK_WORD_REFUSED, NULL, "the keyboard is the host's" },
+
+	{ "mem", false, MK_WORD_REFUSED, NULL, MEMORY },
+	{ "memmap", false, MK_WORD_REFUSED, NULL, MEMORY },
+	{ "efi_fake_mem", false, MK_WORD_REFUSED, NULL, MEMORY },
+	{ "crashkernel", false, MK_WORD_REFUSED, NULL, MEMORY },
+	{ "mem_encrypt", false, MK_WORD_REFUSED, NULL, MEMORY },
+	{ "initrd", false, MK_WORD_REFUSED, NULL, MEMORY },
+	{ "initrdmem", false, MK_WORD_REFUSED, NULL, MEMORY },
+
+	{ "nr_cpus", false, MK_WORD_REFUSED, NULL, CPUS },
+	{ "possible_cpus", false, MK_WORD_REFUSED, NULL, CPUS },
+	{ "additional_cpus", false, MK_WORD_REFUSED, NULL, CPUS },
+	{ "nosmp", false, MK_WORD_REFUSED, NULL, CPUS },
+	{ "disable_cpu_apicid", false, MK_WORD_REFUSED, NULL, CPUS },
+
+	{ "reboot", false, MK_WORD_REFUSED, NULL, RESETS },
+	/* sysctl.kernel.panic and the like are set before the loader runs */
+	{ "sysctl", true, MK_WORD_REFUSED, NULL, "set it from user space" },
+	{ "initcall_blacklist", false, MK_WORD_REFUSED, NULL,
+	  "the module needs what it could leave out" },
+	{ "noinitrd", false, MK_WORD_REFUSED, NULL, LOADER },
+	{ "nomodule", false, MK_WORD_REFUSED, NULL, LOADER },
+	{ "bootconfig", false, MK_WORD_REFUSED, NULL,
+	  "it would bring words that nobody has checked" },
+};
+
+struct word {
+	const char *raw;
+	size_t raw_length;
+	const char *name;
+	size_t name_length;
+	const char *value;	/* NULL if there is none */
+	size_t value_length;
+	bool unbalanced;
+};
+
+/**
+ * mk_cmdline_table - the table, for tests
+ * @count: out: number of rows
+ *
+ * Return: its first row.
+ */
+const struct mk_word *mk_cmdline_table(size_t *count)
+{
+	*count = ARRAY_SIZE(table);
+	return table;
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n';
+}
+
+/* As next_arg(), but without writing; false at the end of the line. */
+static bool next_word(const char **line, struct word *word)
+{
+	const char *args = *line;
+	size_t i, equals = 0, end;
+	bool in_quote = false, quoted;
+
+	while (is_space(*args))
+		args++;
+	if (!*args)
+		return false;
+	word->raw = args;
+	quoted = *args == '"';
+	if (quoted) {
+		args++;
+		in_quote = true;
+	}
+	for (i = 0; args[i] && (in_quote || !is_space(args[i])); i++) {
+		if (!equals && args[i] == '=')
+			equals = i;
+		if (args[i] == '"')
+			in_quote = !in_quote;
+	}
+	word->raw_length = args + i - word->raw;
+	word->unbalanced = in_quote;
+	*line = args + i;
+
+	end = i;
+	if (i && args[i - 1] == '"' && (quoted || (equals && args[equals + 1] == '"')))
+		end = i - 1;
+	word->name = args;
+	word->name_length = equals ? equals : end;
+	word->value = NULL;
+	word->value_length = 0;
+	if (equals) {
+		size_t start = equals + 1 + (args[equals + 1] == '"');
+
+		word->value = args + start;
+		word->value_length = end > start ? end - start : 0;
+	}
+	return true;
+}
+
+static char same(char c)
+{
+	return c == '-' ? '_' : c;
+}
+
+static bool begins_with(const char *text, size_t length, const char *name)
+{
+	size_t i;
+
+	for (i = 0; name[i]; i++)
+		if (i == length || same(text[i]) != same(name[i]))
+			return false;
+	return true;
+}
+
+static bool equal(const char *text, size_t length, const char *name)
+{
+	return strlen(name) == length && begins_with(text, length, name);
+}
+
+/* The word behind which all belongs to init. */
+static bool is_separator(const struct word *word)
+{
+	return !word->value && word->name_length == 2 &&
+	       !memcmp(word->name, "--", 2);
+}
+
+static const struct mk_word *find_row(const struct word *word)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		const struct mk_word *row = &table[i];
+
+		if (row->prefix ?
+		    begins_with(word->name, word->name_length, row->name) :
+		    equal(word->name, word->name_length, row->name))
+			return row;
+	}
+	return NULL;
+}
+
+static bool names_own_module(const struct word *word)
+{
+	const char *at = word->value, *end = at + word->value_length, *comma;
+
+	while (at < end) {
+		for (comma = at; comma < end && *comma != ','; comma++)
+			;
+		if (equal(at, comma - at, OWN_MODULE))
+			return true;
+		at = comma + 1;
+	}
+	return false;
+}
+
+static bool refused(const struct mk_word *row, const struct word *word)
+{
+	switch (row->rule) {
+	case MK_WORD_NO_UART:
+		return word->value &&
+		       begins_with(word->value, word->value_length, "uart");
+	case MK_WORD_MERGED:
+		return word->value && names_own_module(word);
+	default:
+		return true;
+	}
+}
+
+static int refuse(const struct word *word, const struct mk_word *row,
+		  char *message, size_t size)
+{
+	snprintf(message, size,
+		 "the word '%.*s' on the command line is refused: %s",
+		 (int)(word->raw_length < 64 ? word->raw_length : 64), word->raw,
+		 row->why);
+	return -EINVAL;
+}
+
+/* What can be said without taking quotes and "--" into account. */
+static int check_text(const char *user, char *message, size_t size)
+{
+	const char *at;
+
+	for (at = user; *at; at++) {
+		const struct mk_word *row;
+		struct word word = {};
+
+		if ((unsigned char)*at >= 0x7f || (*at < 0x20 && *at != '\t')) {
+			snprintf(message, size,
+				 "the command line has a character that is not printable ASCII at offset %u",
+				 (unsigned int)(at - user));
+			return -EINVAL;
+		}
+		if (is_space(*at) || (at > user && !is_space(at[-1])))
+			continue;
+		word.raw = at;
+		word.raw_length = strcspn(at, " \t");
+		word.name = at;
+		word.name_length = strcspn(at, "= \t");
+		if (at[word.name_length] == '=') {
+			word.value = at + word.name_length + 1;
+			word.value_length = word.raw_length - word.name_length - 1;
+		}
+		row = find_row(&word);
+		if (row && (row->rule == MK_WORD_NOWHERE || row->rule == MK_WORD_NO_UART) &&
+		    refused(row, &word))
+			return refuse(&word, row, message, size);
+	}
+	return 0;
+}
+
+/* Grows a string in a buffer; once it did not fit, it stays full. */
+struct text {
+	char *at;
+	size_t left;	/* including the final NUL */
+	bool full;
+};
+
+static void append(struct text *text, const char *bytes, size_t count)
+{
+	if (count >= text->left) {
+		text->full = true;
+		return;
+	}
+	memcpy(text->at, bytes, count);
+	text->at += count;
+	text->left -= count;
+	*text->at = '\0';
+}
+
+static void append_word(struct text *text, const char *bytes, size_t count)
+{
+	append(text, bytes, count);
+	append(text, " ", 1);
+}
+
+static void append_modules(struct text *text, const char *user)
+{
+	struct word word;
+
+	while (next_word(&user, &word)) {
+		const struct mk_word *row = find_row(&word);
+
+		if (is_separator(&word))
+			break;
+		if (!row || row->rule != MK_WORD_MERGED || !word.value_length)
+			continue;
+		append(text, ",", 1);
+		append(text, word.value, word.value_length);
+	}
+	append(text, " ", 1);
+}
+
+static void append_forced(struct text *text, const char *user)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		const struct mk_word *row = &table[i];
+
+		if (!row->forced)
+			continue;
+		if (row->rule == MK_WORD_MERGED) {
+			append(text, row->name, strlen(row->name));
+			append(text, "=", 1);
+			append(text, row->forced, strlen(row->forced));
+			append_modules(text, user);
+		} else {
+			append_word(text, row->forced, strlen(row->forced));
+		}
+	}
+}
+
+/**
+ * mk_cmdline_build - check a user's command line and add what is ours
+ * @to: out: the whole command line
+ * @size: of @to
+ * @user: the user's words
+ * @added: words that the module adds behind those of the table
+ * @message: out: a sentence, on failure
+ * @message_size: of @message
+ *
+ * Return: 0 or -EINVAL.
+ */
+int mk_cmdline_build(char *to, size_t size, const char *user, const char *added,
+		     char *message, size_t message_size)
+{
+	struct text text = { .at = to, .left = size };
+	const char *rest = user;
+	struct word word;
+	int ret;
+
+	ret = check_text(user, message, message_size);
+	if (ret)
+		return ret;
+	while (next_word(&rest, &word)) {
+		const struct mk_word *row = find_row(&word);
+
+		if (is_separator(&word)) {
+			rest = word.raw;
+			break;
+		}
+		if (row && refused(row, &word))
+			return refuse(&word, row, message, message_size);
+		if (word.unbalanced) {
+			snprintf(message, message_size,
+				 "the command line has a quotation mark too few");
+			return -EINVAL;
+		}
+		if (!row || row->rule != MK_WORD_MERGED)
+			append_word(&text, word.raw, word.raw_length);
+	}
+	append_forced(&text, user);
+	append(&text, added, strlen(added));
+	if (*rest) {
+		append(&text, " ", 1);
+		append(&text, rest, strlen(rest));
+	}
+	if (!text.full)
+		return 0;
+	snprintf(message, message_size,
+		 "the command line is too long: with the module's words it may have %u characters",
+		 (unsigned int)size - 1);
+	return -EINVAL;
+}
+
+/* As simple_strtoull() with base 0 reads it; no overflow matters here. */
+static long number(const char *text, size_t length)
+{
+	unsigned int base = 10, digit;
+	unsigned long value = 0;
+	size_t i = 0;
+
+	if (length && text[0] == '0') {
+		base = 8;
+		if (length > 1 && (text[1] | 0x20) == 'x') {
+			base = 16;
+			i = 2;
+		}
+	}
+	for (; i < length; i++) {
+		if (text[i] >= '0' && text[i] <= '9')
+			digit = text[i] - '0';
+		else if ((text[i] | 0x20) >= 'a' && (text[i] | 0x20) <= 'f')
+			digit = (text[i] | 0x20) - 'a' + 10;
+		else
+			break;
+		if (digit >= base)
+			break;
+		value = value * base + digit;
+	}
+	return value;
+}
+
+/**
+ * mk_cmdline_number - the last value of a word on a kernel's command line
+ * @line: the command line
+ * @name: the word
+ *
+ * Return: its value as a number; 0 if it is absent or has none.
+ */
+long mk_cmdline_number(const char *line, const char *name)
+{
+	long value = 0;
+	struct word word;
+
+	while (next_word(&line, &word)) {
+		if (is_separator(&word))
+			break;
+		if (equal(word.name, word.name_length, name))
+			value = number(word.value, word.value_length);
+	}
+	return value;
+}

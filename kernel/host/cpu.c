@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * CPUs of partitions: taking them from the host, keeping the host from getting
+ * them back unnoticed, starting and resetting them, giving them back. Not the
+ * choice of CPUs (user space's) nor what a started CPU runs (boot.c).
+ *
+ * trampoline_lock is innermost and taken without a partition's lock.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/delay.h>
+#include <linux/io.h>
+#include <linux/ktime.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <asm/apic.h>
+#include <asm/smp.h>
+
+#include "host.h"
+#include "trampoline.h"
+
+/* Intel SDM vol. 3, "MP Initialization Example": 10 ms between INIT and SIPI. */
+#define INIT_DELAY_US		10000
+#define SIPI_DELAY_US		200
+#define ANSWER_TIMEOUT_MS	5000
+#define PGDIR_SHIFT_4		39	/* of four levels, whatever the host has */
+
+static struct cpumask owned;	/* by any partition; atomic bits */
+static DEFINE_MUTEX(trampoline_lock);	/* the page at mk_lowmem_trampoline() */
+static int guard_state;
+
+static void apic_command(u32 low, u32 apic_id)
+{
+	unsigned long flags;
+	unsigned int tries;
+
+	local_irq_save(flags);
+	for (tries = 0; tries < 100000; tries++) {
+		if (!(native_apic_mem_read(APIC_ICR) & APIC_ICR_BUSY))
+			break;
+		cpu_relax();
+	}
+	native_apic_mem_write(APIC_ICR2, SET_XAPIC_DEST_FIELD(apic_id));
+	native_apic_mem_write(APIC_ICR, low);
+	local_irq_restore(flags);
+}
+
+static void send_init(u32 apic_id)
+{
+	apic_command(APIC_INT_LEVELTRIG | APIC_INT_ASSERT | APIC_DM_INIT,
+		     apic_id);
+	udelay(SIPI_DELAY_US);
+	apic_command(APIC_INT_LEVELTRIG | APIC_DM_INIT, apic_id);
+}
+
+/**
+ * mk_cpu_interrupt - send a fixed interrupt
+ * @apic_id: to which CPU; the caller has checked that it is the partition's
+ * @vector: 32 to 255
+ *
+ * Context: any.
+ */
+void mk_cpu_interrupt(u32 apic_id, u32 vector)
+{
+	apic_command(APIC_DM_FIXED | vector, apic_id);
+}
+
+/**
+ * mk_cpu_has_apic_id - does any CPU of this machine have this APIC id?
+ * @apic_id: the id
+ *
+ * Return: whether it does, online or not.
+ */
+bool mk_cpu_has_apic_id(u32 apic_id)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		if (per_cpu(x86_cpu_to_apicid, cpu) == apic_id)
+			return true;
+	return false;
+}
+
+/* The host wants to bring up a CPU: no, if a partition has it. */
+static int guard_online(unsigned int cpu)
+{
+	return cpumask_test_cpu(cpu, &owned) ? -EBUSY : 0;
+}
+
+/**
+ * mk_cpu_init - set up the guard, at module load
+ *
+ * Return: 0 or a negative errno.
+ */
+int mk_cpu_init(void)
+{
+	guard_state = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN,
+						"multikernel:guard",
+						guard_online, NULL);
+	return guard_state < 0 ? guard_state : 0;
+}
+
+/**
+ * mk_cpu_exit - remove the guard; no CPU may be owned any more
+ */
+void mk_cpu_exit(void)
+{
+	cpuhp_remove_state_nocalls(guard_state);
+}
+
+static int check_cpu(u32 cpu, struct mk_message *message)
+{
+	if (cpu >= nr_cpu_ids || !cpu_present(cpu))
+		return mk_fail(message, -EINVAL, "there is no CPU %u", cpu);
+	if (cpu == 0)
+		return mk_fail(message, -EINVAL,
+			       "CPU 0 cannot be given away: an INIT to it resets the machine");
+	if (per_cpu(x86_cpu_to_apicid, cpu) >= 255)
+		return mk_fail(message, -EINVAL,
+			       "CPU %u has APIC id %u: only ids below 255 can be given away",
+			       cpu, per_cpu(x86_cpu_to_apicid, cpu));
+	return 0;
+}
+
+/*
+ * Marked before it goes offline: from the moment it is offline nobody can bring
+ * it back, and an onlining that is under way now ends before remove_cpu() begins.
+ */
+static int take_one(struct mk_taken_cpu *taken, u32 cpu, u32 role,
+		    struct mk_message *message)
+{
+	int ret;
+
+	ret = check_cpu(cpu, message);
+	if (ret)
+		return ret;
+	if (cpumask_test_and_set_cpu(cpu, &owned))
+		return mk_fail(message, -EBUSY,
+			       "CPU %u is held by a partition already", cpu);
+	ret = remove_cpu(cpu);
+	if (ret < 0) {
+		cpumask_clear_cpu(cpu, &owned);
+		return mk_fail(message, -EBUSY,
+			       "CPU %u cannot be taken offline (error %d)", cpu,
+			       -ret);
+	}
+	taken->cpu = cpu;
+	taken->role = role;
+	taken->apic_id = per_cpu(x86_cpu_to_apicid, cpu);
+	taken->was_online = ret == 0;	/* 1: it was offline */
+	return 0;
+}
+
+static void return_one(const struct mk_taken_cpu *taken)
+{
+	int ret;
+
+	cpumask_clear_cpu(taken->cpu, &owned);
+	if (!taken->was_online)
+		return;
+	ret = add_cpu(taken->cpu);
+	if (ret < 0)
+		pr_err("CPU %u is ours again but does not come online: error %d\n",
+		       taken->cpu, -ret);
+}
+
+/**
+ * mk_cpu_take - take CPUs offline and guard them for a partition
+ * @p: the partition; the caller is its only call
+ * @cpus: which, in vCPU order
+ * @count: how many
+ * @role: enum mk_cpu_role of all of them
+ * @message: filled on failure
+ *
+ * Context: may sleep.
+ * Return: 0, -EINVAL, -EBUSY, -ENOMEM or -EINTR; on failure none was taken.
+ */
+int mk_cpu_take(struct mk_partition *p, const u32 *cpus, u32 count, u32 role,
+		struct mk_message *message)
+{
+	u32 total = p->cpu_count + count, i;
+	struct mk_taken_cpu *taken;
+	int ret;
+
+	taken = kvmalloc_array(total, sizeof(*taken), GFP_KERNEL);
+	if (!taken)
+		return -ENOMEM;
+	if (p->cpu_count)
+		memcpy(taken, p->cpus, p->cpu_count * sizeof(*taken));
+	for (i = 0; i < count; i++) {
+		if (fatal_signal_pending(current))
+			ret = -EINTR;
+		else
+			ret = take_one(&taken[p->cpu_count + i], cpus[i], role,
+				       message);
+		if (ret)
+			goto give_back;
+	}
+	mutex_lock(&p->lock);
+	swap(p->cpus, taken);
+	p->cpu_count = total;
+	if (role == MK_CPU_RUN)
+		p->run_count += count;
+	mutex_unlock(&p->lock);
+	kvfree(taken);
+	pr_info("%s: took %u CPUs, %u in all\n", p->label, count, total);
+	return 0;
+
+give_back:
+	while (i--)
+		return_one(&taken[p->cpu_count + i]);
+	kvfree(taken);
+	return ret;
+}
+
+/**
+ * mk_cpu_return - give all CPUs of a partition back to the host
+ * @p: the partition; its CPUs have been reset
+ *
+ * Context: may sleep.
+ */
+void mk_cpu_return(struct mk_partition *p)
+{
+	struct mk_taken_cpu *cpus;
+	u32 count, i;
+
+	mutex_lock(&p->lock);
+	cpus = p->cpus;
+	count = p->cpu_count;
+	p->cpus = NULL;
+	p->cpu_count = 0;
+	p->run_count = 0;
+	mutex_unlock(&p->lock);
+	for (i = 0; i < count; i++)
+		return_one(&cpus[i]);
+	kvfree(cpus);
+	if (count)
+		pr_info("%s: gave %u CPUs back\n", p->label, count);
+}
+
+static u64 gate(phys_addr_t page, const char *handler)
+{
+	u64 offset = page + (handler - mk_trampoline_start);
+
+	return (offset & 0xffff) | (u64)MK_TRAMPOLINE_CS << 16 |
+	       0x8e00ULL << 32 | (offset & 0xffff0000) << 32;
+}
+
+/* Written anew each time: low memory can be written by every app kernel. */
+static struct mk_trampoline *prepare_trampoline(u32 mode)
+{
+	phys_addr_t page = mk_lowmem_trampoline();
+	void *base = __va(page);
+	size_t at = mk_trampoline_data - mk_trampoline_start;
+	struct mk_trampoline *t = base + at;
+	phys_addr_t here = page + at;
+	unsigned int i;
+	u64 *table;
+
+	memset(base, 0, PAGE_SIZE);
+	memcpy(base, mk_trampoline_start, mk_trampoline_end - mk_trampoline_start);
+	t->cr3 = page + PAGE_SIZE;
+	t->mode = mode;
+	t->stack = page + PAGE_SIZE;
+	t->gdt_limit = sizeof(t->gdt) - 1;
+	t->gdt_base = here + offsetof(struct mk_trampoline, gdt);
+	t->gdt[2] = 0x00af9a000000ffffULL;	/* 64 bit code */
+	t->gdt[3] = 0x00cf92000000ffffULL;	/* flat data */
+	t->idt_limit = sizeof(t->idt) - 1;
+	t->idt_base = here + offsetof(struct mk_trampoline, idt);
+	for (i = 0; i < MK_TRAMPOLINE_GATES; i++)
+		t->idt[i][0] = gate(page, mk_trampoline_trap);
+	t->idt[2][0] = gate(page, mk_trampoline_return);
+	t->idt[13][0] = gate(page, mk_trampoline_skip);
+	t->far_offset = page + (mk_trampoline_64 - mk_trampoline_start);
+	t->far_selector = MK_TRAMPOLINE_CS;
+
+	/* the first 2 MiB, one to one */
+	table = base + PAGE_SIZE;
+	memset(table, 0, 3 * PAGE_SIZE);
+	table[0] = (page + 2 * PAGE_SIZE) | 3;
+	table[512] = (page + 3 * PAGE_SIZE) | 3;
+	table[1024] = 0x83;
+	return t;
+}
+
+/* Two SIPIs, as the SDM has it: the second only if the first was not heard. */
+static u32 wake_and_wait(struct mk_trampoline *t, u32 apic_id, u32 wanted)
+{
+	ktime_t end = ktime_add_ms(ktime_get(), ANSWER_TIMEOUT_MS);
+	u32 status;
+	int i;
+
+	for (i = 0; i < 2 && READ_ONCE(t->status) == MK_CPU_SILENT; i++) {
+		apic_command(APIC_DM_STARTUP |
+			     (mk_lowmem_trampoline() >> PAGE_SHIFT), apic_id);
+		usleep_range(SIPI_DELAY_US, 2 * SIPI_DELAY_US);
+	}
+	for (;;) {
+		status = READ_ONCE(t->status);
+		if (status >= wanted || ktime_after(ktime_get(), end))
+			return status;
+		usleep_range(100, 200);
+	}
+}
+
+/**
+ * mk_cpu_probe - does a CPU that got INIT answer, and is it clean?
+ * @cpu: its number, for messages
+ * @apic_id: its APIC id; it got INIT at least INIT_DELAY_US ago
+ *
+ * Sends it through the stub that turns its monitoring units off and reports,
+ * and then puts it to sleep with another INIT. A CPU in VMX root operation, for
+ * one, blocks INIT and will not answer; what it may still write to is unknown.
+ *
+ * Context: may sleep; takes the trampoline's lock.
+ * Return: 0, or -EIO if it did not answer.
+ */
+noinline int mk_cpu_probe(u32 cpu, u32 apic_id)
+{
+	struct mk_trampoline *t;
+	u32 status;
+
+	mutex_lock(&trampoline_lock);
+	t = prepare_trampoline(MK_TRAMPOLINE_PARK);
+	status = wake_and_wait(t, apic_id, MK_CPU_SCRUBBED);
+	send_init(apic_id);
+	mutex_unlock(&trampoline_lock);
+	if (status == MK_CPU_SCRUBBED)
+		return 0;
+	pr_err("CPU %u (APIC id %u) does not answer: status %u\n", cpu, apic_id,
+	       status);
+	return -EIO;
+}
+
+static void init_all(struct mk_partition *p)
+{
+	u32 i;
+
+	for (i = 0; i < p->cpu_count; i++)
+		if (p->cpus[i].role == MK_CPU_RUN)
+			send_init(p->cpus[i].apic_id);
+}
+
+/**
+ * mk_cpu_reset - stop the CPUs of a partition, whatever they do
+ * @p: the partition; the caller is its only call
+ *
+ * INIT to all of them, then the proof, one by one, that they stopped.
+ *
+ * Context: may sleep.
+ * Return: 0, or -EIO if one did not answer: it may still be running.
+ */
+int mk_cpu_reset(struct mk_partition *p)
+{
+	int ret = 0;
+	u32 i;
+
+	/*
+	 * Twice: after the first round a CPU that was about to be stopped may
+	 * have sent a SIPI to one that was stopped before it.
+	 */
+	init_all(p);
+	init_all(p);
+	usleep_range(INIT_DELAY_US, INIT_DELAY_US + 1000);
+	for (i = 0; i < p->cpu_count; i++)
+		if (p->cpus[i].role == MK_CPU_RUN &&
+		    mk_cpu_probe(p->cpus[i].cpu, p->cpus[i].apic_id))
+			ret = -EIO;
+	if (!ret)
+		pr_info("%s: %u CPUs answered the reset and are scrubbed\n",
+			p->label, p->run_count);
+	return ret;
+}
+
+/* Map [@start, @end) one to one; page tables are taken from @next on. */
+static int map_range(struct mk_partition *p, u64 *next, u64 start, u64 end)
+{
+	u64 *root = p->control + MK_AT_TABLES;
+	u64 at, *slot, *table;
+	int level;
+
+	for (at = start; at < end; at += PMD_SIZE) {
+		table = root;
+		for (level = PGDIR_SHIFT_4; level > PMD_SHIFT; level -= 9) {
+			slot = &table[(at >> level) & 511];
+			if (!*slot) {
+				if (*next == p->control_start + MK_AT_TABLES_END)
+					return -ENOMEM;
+				*slot = *next | 3;
+				*next += PAGE_SIZE;
+			}
+			table = __va(*slot & PTE_PFN_MASK);
+		}
+		table[(at >> PMD_SHIFT) & 511] = at | 0x83;
+	}
+	return 0;
+}
+
+/* What the kernel starts on: its own range, and low memory for the last step. */
+static int prepare_boot(struct mk_partition *p, struct mk_trampoline *t)
+{
+	u64 next = p->control_start + MK_AT_TABLES + PAGE_SIZE;
+	int ret;
+
+	memset(p->control + MK_AT_TABLES, 0, MK_AT_TABLES_END - MK_AT_TABLES);
+	ret = map_range(p, &next, 0, PMD_SIZE);
+	if (!ret)
+		ret = map_range(p, &next, p->control_start, p->kernel_end);
+	if (ret)
+		return ret;
+	memcpy(p->control + MK_AT_STUB, mk_trampoline_start,
+	       mk_trampoline_end - mk_trampoline_start);
+	t->entry = p->entry;
+	t->boot_params = p->control_start + MK_AT_BOOT_PARAMS;
+	t->boot_cr3 = p->control_start + MK_AT_TABLES;
+	t->leave = p->control_start + MK_AT_STUB +
+		   (mk_trampoline_leave - mk_trampoline_start);
+	return 0;
+}
+
+static u32 first_run_cpu(struct mk_partition *p)
+{
+	u32 i;
+
+	for (i = 0; p->cpus[i].role != MK_CPU_RUN; i++)
+		;
+	return i;
+}
+
+/**
+ * mk_cpu_boot - wake the first CPU of a partition into its kernel
+ * @p: the partition; loaded; the caller is its only call
+ *
+ * Context: may sleep; takes the trampoline's lock.
+ * Return: 0, -EIO if the CPU did not reach the kernel, or -ENOMEM if the kernel
+ * needs more page tables than there is room for.
+ */
+int mk_cpu_boot(struct mk_partition *p)
+{
+	struct mk_taken_cpu *cpu = &p->cpus[first_run_cpu(p)];
+	struct mk_trampoline *t;
+	u32 status;
+	int ret;
+
+	mutex_lock(&trampoline_lock);
+	t = prepare_trampoline(MK_TRAMPOLINE_BOOT);
+	ret = prepare_boot(p, t);
+	if (!ret) {
+		send_init(cpu->apic_id);
+		usleep_range(INIT_DELAY_US, INIT_DELAY_US + 1000);
+		status = wake_and_wait(t, cpu->apic_id, MK_CPU_GONE);
+		if (status != MK_CPU_GONE) {
+			pr_err("%s: CPU %u does not wake: status %u\n", p->label,
+			       cpu->cpu, status);
+			ret = -EIO;
+		}
+	}
+	mutex_unlock(&trampoline_lock);
+	return ret;
+}
+
+/**
+ * mk_cpu_halt_all - INIT to every CPU of every partition, now
+ *
+ * For a host that goes down: no proof, no waiting, nothing is given back.
+ *
+ * Context: any, also panic.
+ */
+void mk_cpu_halt_all(void)
+{
+	unsigned int cpu;
+
+	for_each_cpu(cpu, &owned)
+		send_init(per_cpu(x86_cpu_to_apicid, cpu));
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A partition, as the files of the host module know it; what they call in each
+ * other is in calls.h. Not for cmdline.c, which is tested in user space.
+ */
+#ifndef MK_HOST_H
+#define MK_HOST_H
+
+#include <linux/cpumask.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include <linux/multikernel.h>
+
+#include "multikernel_shared.h"
+
+#define MK_MEMORY_ALIGN		0x200000UL
+#define MK_LOG_BYTES		0x40000U
+
+/* Where in the control area, behind what both kernels share, the rest is. */
+#define MK_AT_BOOT_PARAMS	0x040000
+#define MK_AT_CMDLINE		0x041000
+#define MK_AT_ACPI		0x042000
+#define MK_AT_ACPI_END		0x04e000
+#define MK_AT_STUB		0x04f000	/* the last step of trampoline.S */
+#define MK_AT_TABLES		0x050000
+#define MK_AT_TABLES_END	0x060000
+#define MK_AT_E820		0x060000	/* struct setup_data */
+#define MK_AT_E820_END		0x080000
+
+/* An English sentence for the caller, see the UAPI's message buffers. */
+struct mk_message {
+	char text[256];
+};
+
+__printf(3, 4)
+int mk_fail(struct mk_message *message, int error, const char *format, ...);
+
+/* Contiguous host memory. */
+struct mk_chunk {
+	unsigned long pfn;
+	unsigned long pages;
+	int node;
+};
+
+/* Lives as long as a partition, a memory file or a mapping; only grows. */
+struct mk_memory {
+	struct kref ref;
+	struct mutex lock;	/* the array */
+	struct mk_chunk *chunks;
+	unsigned int count;
+	unsigned int room;
+	u64 bytes;
+	struct delayed_work release;
+};
+
+struct mk_taken_cpu {
+	u32 cpu;
+	u32 role;
+	u32 apic_id;
+	bool was_online;
+};
+
+struct mk_window {
+	phys_addr_t start;
+	void *saved;
+	bool lent;
+};
+
+/* Console output, kept in host memory; the lock of the partition. */
+struct mk_log {
+	char *bytes;
+	u64 written;		/* since MK_START */
+	u32 stream;		/* counts MK_STARTs, so that readers notice */
+	u32 tail;		/* our index into the shared ring */
+	u32 head;		/* our index into the shared input ring */
+};
+
+/**
+ * struct mk_partition - a partition
+ * @ref: files, the list and running calls
+ * @link: in the list of all; changed under the list's lock, read under RCU
+ * @lock: guards all below; never held while waiting
+ * @wait: state changes, console bytes, the end of a call
+ * @call: a call that changes the partition runs; others answer EBUSY
+ */
+struct mk_partition {
+	struct kref ref;
+	struct list_head link;
+	struct rcu_head rcu;
+	u8 uuid[MK_UUID_BYTES];
+	char name[MK_NAME_BYTES];	/* as given */
+	char label[MK_NAME_BYTES];	/* the same, fit for the log */
+
+	struct mutex lock;	/* all below */
+	wait_queue_head_t wait;
+	bool call;
+	bool cancelled;
+	bool destroyed;
+	u32 state;
+	u32 generation;
+	u32 boots;
+
+	struct mk_window *window;
+	struct mk_memory *memory;
+	struct mk_taken_cpu *cpus;
+	u32 cpu_count;
+	u32 run_count;
+	void *control;		/* direct map of the control area; NULL before MK_LOAD */
+	u64 control_start;
+	u64 entry;		/* of the kernel */
+	u64 kernel_end;		/* of what it needs mapped when it starts */
+	struct mk_log log;
+	struct work_struct work;
+	struct delayed_work room;	/* looks for room in the input ring */
+
+	u32 request_seq;
+	u32 request_done;
+	s32 request_result;
+	char panic[MK_PANIC_BYTES];
+
+	u64 wanted_bytes, claimed_bytes;
+	u64 claim_ns, scrub_ns, offline_ns, load_ns, wake_ns, module_ns;
+	u64 start_call_ns, started_ns;
+};
+
+static inline struct mk_host_page *mk_host_page(struct mk_partition *p)
+{
+	return p->control + MK_HOST_PAGE;
+}
+
+/* Hostile: copy a field once with READ_ONCE(), check it, use the copy. */
+static inline struct mk_app_page *mk_app_page(struct mk_partition *p)
+{
+	return p->control + MK_APP_PAGE;
+}
+
+/* States in which the CPUs of a partition are not ours: it runs, or waits parked. */
+static inline bool mk_state_live(u32 state)
+{
+	return state >= MK_STATE_BOOTING && state <= MK_STATE_PANIC;
+}
+
+#include "calls.h"
+
+#endif /* MK_HOST_H */

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What can be done to a partition as a whole: load, start, stop, ask, query,
+ * destroy. The steps are elsewhere; here is their order, and which state comes
+ * out of it.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/rculist.h>
+#include <linux/timekeeping.h>
+
+#include "host.h"
+
+#define ALL_STATES	(~0UL)
+#define DOWN_STATES	(BIT(MK_STATE_POWEROFF) | BIT(MK_STATE_REBOOT) | \
+			 BIT(MK_STATE_HALTED) | BIT(MK_STATE_PANIC))
+#define LOAD_STATES	(BIT(MK_STATE_CREATED) | BIT(MK_STATE_LOADED) | \
+			 BIT(MK_STATE_STOPPED) | DOWN_STATES)
+
+static void set_state(struct mk_partition *p, u32 state)
+{
+	mutex_lock(&p->lock);
+	mk_partition_set_state(p, state);
+	mutex_unlock(&p->lock);
+}
+
+/* Resets the CPUs if they run or wait; the caller is the only call. */
+static int stop(struct mk_partition *p)
+{
+	if (p->state == MK_STATE_LOST)
+		return -EIO;
+	if (!mk_state_live(p->state))
+		return 0;
+	if (mk_cpu_reset(p)) {
+		pr_err("%s: lost: nothing of it can be given back until the machine restarts\n",
+		       p->label);
+		set_state(p, MK_STATE_LOST);
+		return -EIO;
+	}
+	mutex_lock(&p->lock);
+	mk_console_drain(p);
+	mk_partition_set_state(p, MK_STATE_STOPPED);
+	mutex_unlock(&p->lock);
+	return 0;
+}
+
+/**
+ * mk_partition_load - MK_LOAD
+ * @p: the partition
+ * @args: the files
+ * @cmdline: the user's words, NUL-terminated
+ * @message: filled on failure
+ *
+ * Context: may sleep.
+ * Return: 0 or an error of MK_LOAD.
+ */
+int mk_partition_load(struct mk_partition *p, const struct mk_load *args,
+		      const char *cmdline, struct mk_message *message)
+{
+	u64 begin = ktime_get_ns();
+	int ret;
+
+	ret = mk_partition_begin(p, LOAD_STATES, message);
+	if (ret)
+		return ret;
+	if (!p->run_count || !p->memory->count) {
+		ret = mk_fail(message, -EBUSY, "the partition has no %s yet",
+			      p->run_count ? "memory" : "CPU");
+		goto end;
+	}
+	ret = stop(p);
+	if (ret) {
+		mk_fail(message, ret, "a CPU does not answer the reset, the partition is lost");
+		goto end;
+	}
+	ret = mk_boot_load(p, args, cmdline, message);
+	mutex_lock(&p->lock);
+	if (!ret) {
+		p->load_ns = ktime_get_ns() - begin;
+		mk_partition_set_state(p, MK_STATE_LOADED);
+	} else if (p->state == MK_STATE_LOADED && !p->entry) {
+		mk_partition_set_state(p, p->boots ? MK_STATE_STOPPED : MK_STATE_CREATED);
+	}
+	mutex_unlock(&p->lock);
+end:
+	mk_partition_end(p);
+	return ret;
+}
+
+/* The pages that both kernels map, as the app kernel is to find them. */
+static void write_host_page(struct mk_partition *p)
+{
+	struct mk_host_page *host = mk_host_page(p);
+	u32 i, n = 0;
+
+	lockdep_assert_held(&p->lock);
+	memset(p->control, 0, MK_SHARED_BYTES);
+	host->version = MK_SHARED_VERSION;
+	for (i = 0; i < p->cpu_count; i++)
+		if (p->cpus[i].role == MK_CPU_RUN)
+			host->apic_ids[n++] = p->cpus[i].apic_id;
+	host->cpus = n;
+	memcpy(host->uuid, p->uuid, sizeof(host->uuid));
+	host->low_window_start = p->window->start;
+	host->low_window_bytes = MK_WINDOW_PAGES * PAGE_SIZE;
+	/* again, if it moved while we wrote: the mover did not see our page */
+	do {
+		WRITE_ONCE(host->doorbell, mk_doorbell_host());
+		smp_mb();	/* pairs with the lock of the interrupt around its move */
+	} while (READ_ONCE(host->doorbell) != mk_doorbell_host());
+	host->magic = MK_SHARED_MAGIC;
+}
+
+static void prepare_start(struct mk_partition *p, u64 begin)
+{
+	mutex_lock(&p->lock);
+	write_host_page(p);
+	mk_console_start(p);
+	p->request_seq = 0;
+	p->request_done = 0;
+	p->request_result = 0;
+	memset(p->panic, 0, sizeof(p->panic));
+	p->wake_ns = 0;
+	p->module_ns = 0;
+	p->start_call_ns = begin;
+	mutex_unlock(&p->lock);
+}
+
+/**
+ * mk_partition_start - MK_START
+ * @p: the partition
+ * @message: filled on failure
+ *
+ * Context: may sleep.
+ * Return: 0, -EIO, -EBUSY, -ENODEV or -ENOMEM.
+ */
+int mk_partition_start(struct mk_partition *p, struct mk_message *message)
+{
+	u64 begin = ktime_get_ns();
+	int ret;
+
+	ret = mk_partition_begin(p, BIT(MK_STATE_LOADED), message);
+	if (ret)
+		return ret;
+	prepare_start(p, begin);
+	ret = mk_cpu_boot(p);
+	mutex_lock(&p->lock);
+	if (ret != -ENOMEM)	/* it was not even tried */
+		mk_partition_set_state(p, MK_STATE_BOOTING);
+	if (!ret) {
+		p->wake_ns = ktime_get_ns() - begin;
+		p->started_ns = ktime_get_boottime_ns();
+		p->boots++;
+	}
+	mutex_unlock(&p->lock);
+	if (!ret) {
+		/* it may have rung before the state said that it can */
+		queue_work(mk_queue, &p->work);
+	} else {
+		mk_fail(message, ret, "the CPU did not wake up, the partition is %s",
+			stop(p) ? "lost" : "stopped");
+	}
+	mk_partition_end(p);
+	return ret;
+}
+
+/* As mk_partition_begin() in any state, but waits for the call that runs. */
+static int begin_waiting(struct mk_partition *p)
+{
+	int ret;
+
+	for (;;) {
+		ret = mk_partition_begin(p, ALL_STATES, NULL);
+		if (ret != -EBUSY)
+			return ret;
+		if (wait_event_killable(p->wait, !READ_ONCE(p->call)))
+			return -EINTR;
+	}
+}
+
+/**
+ * mk_partition_stop - MK_STOP
+ * @p: the partition
+ *
+ * Context: may sleep; waits, killably, for another call in the partition.
+ * Return: 0, -EIO, -ENODEV or -EINTR.
+ */
+int mk_partition_stop(struct mk_partition *p)
+{
+	int ret = begin_waiting(p);
+
+	if (ret)
+		return ret;
+	ret = stop(p);
+	mk_partition_end(p);
+	return ret;
+}
+
+/**
+ * mk_partition_destroy - MK_DESTROY
+ * @p: the partition; the caller has a reference of its own
+ *
+ * Context: may sleep, for seconds.
+ * Return: 0, -EIO, -EBUSY or -ENODEV.
+ */
+int mk_partition_destroy(struct mk_partition *p)
+{
+	struct mk_memory *memory;
+	int ret;
+
+	ret = mk_partition_begin(p, ALL_STATES, NULL);
+	if (ret)
+		return ret;
+	ret = stop(p);
+	if (ret) {
+		mk_partition_end(p);
+		return ret;
+	}
+	mutex_lock(&p->lock);
+	p->destroyed = true;
+	p->generation++;
+	mutex_unlock(&p->lock);
+	mk_partition_remove(p);
+	mk_cpu_return(p);
+	mk_lowmem_give_back(p->window);
+	mutex_lock(&p->lock);
+	memory = p->memory;
+	p->memory = NULL;
+	p->control = NULL;
+	mutex_unlock(&p->lock);
+	mk_memory_put(memory);
+	pr_info("%s: destroyed\n", p->label);
+	mk_partition_end(p);
+	mk_partition_put(p);	/* the list's */
+	module_put(THIS_MODULE);
+	return 0;
+}
+
+/**
+ * mk_partition_request - MK_REQUEST
+ * @p: the partition
+ * @op: enum mk_request_op
+ * @seq: out: number of the request
+ *
+ * Context: may sleep; does not wait for the app kernel.
+ * Return: 0, -ENODEV, -EBUSY or -EAGAIN.
+ */
+int mk_partition_request(struct mk_partition *p, u32 op, u32 *seq)
+{
+	struct mk_host_page *host;
+	int ret = 0;
+
+	mutex_lock(&p->lock);
+	if (p->destroyed) {
+		ret = -ENODEV;
+	} else if (p->state != MK_STATE_RUNNING) {
+		ret = -EBUSY;
+	} else if (p->request_done != p->request_seq) {
+		ret = -EAGAIN;
+	} else {
+		host = mk_host_page(p);
+		WRITE_ONCE(host->request_op, op);
+		WRITE_ONCE(host->request_arg, 0);
+		*seq = ++p->request_seq;
+		/* after what is asked for, and in front of the interrupt */
+		smp_store_release(&host->request_seq, *seq);
+		smp_mb();	/* an APIC access does not order memory by itself */
+		mk_doorbell_ring(p);
+	}
+	mutex_unlock(&p->lock);
+	return ret;
+}
+
+/* Each field once; the strings by way of a copy. */
+static void query_app(struct mk_partition *p, struct mk_query *query)
+{
+	struct mk_app_page *app = mk_app_page(p);
+	char text[sizeof(app->release)];
+
+	static_assert(sizeof(app->release) == sizeof(app->hostname));
+	query->online_cpus = READ_ONCE(app->online_cpus);
+	query->heartbeat = READ_ONCE(app->heartbeat);
+	query->app_total_bytes = READ_ONCE(app->total_bytes);
+	query->app_free_bytes = READ_ONCE(app->free_bytes);
+	query->app_available_bytes = READ_ONCE(app->available_bytes);
+	query->app_uptime_ns = READ_ONCE(app->uptime_ns);
+	query->app_busy_ns = READ_ONCE(app->busy_ns);
+	memcpy(text, app->release, sizeof(text));
+	mk_escape(query->release, sizeof(query->release), text, sizeof(text));
+	memcpy(text, app->hostname, sizeof(text));
+	mk_escape(query->hostname, sizeof(query->hostname), text, sizeof(text));
+}
+
+/**
+ * mk_partition_query - MK_QUERY
+ * @p: the partition, not destroyed
+ * @query: out: all but size and flags
+ *
+ * Context: the partition's lock is held.
+ */
+void mk_partition_query(struct mk_partition *p, struct mk_query *query)
+{
+	memcpy(query->uuid, p->uuid, sizeof(query->uuid));
+	memcpy(query->name, p->name, sizeof(query->name));
+	query->state = p->state;
+	query->generation = p->generation;
+	query->boots = p->boots;
+	query->cpus = p->run_count;
+	query->idle_cpus = p->cpu_count - p->run_count;
+	query->ranges = p->memory->count;
+	query->request_done = p->request_done;
+	query->request_result = p->request_result;
+	query->memory_bytes = p->memory->bytes;
+	query->wanted_bytes = p->wanted_bytes;
+	query->claimed_bytes = READ_ONCE(p->claimed_bytes);
+	query->console_bytes = p->log.written;
+	query->claim_ns = p->claim_ns;
+	query->scrub_ns = p->scrub_ns;
+	query->offline_ns = p->offline_ns;
+	query->load_ns = p->load_ns;
+	query->wake_ns = p->wake_ns;
+	query->module_ns = p->module_ns;
+	query->started_ns = p->started_ns;
+	memcpy(query->panic, p->panic, sizeof(query->panic));
+	if (p->boots)
+		query_app(p, query);
+}

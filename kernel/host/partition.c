@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Partitions as objects: the list of them, who refers to them, which call may
+ * change one, and what its app kernel tells about itself. Not the calls
+ * themselves (lifecycle.c).
+ *
+ * Lock order: mk_partition_list_lock, then the lock of a partition. A partition
+ * has one call at a time that changes it (@call), and the lock of it is held
+ * for moments only, so that a query never waits for a call.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/rculist.h>
+#include <linux/slab.h>
+
+#include "host.h"
+
+#define ROOM_CHECK_DELAY	(HZ / 10)
+
+static bool host_goes_down;
+LIST_HEAD(mk_partitions);
+DEFINE_MUTEX(mk_partition_list_lock);	/* mk_partitions */
+
+static const char * const state_names[] = {
+	[MK_STATE_CREATED] = "created",	[MK_STATE_LOADED] = "loaded",
+	[MK_STATE_BOOTING] = "booting",	[MK_STATE_RUNNING] = "running",
+	[MK_STATE_POWEROFF] = "poweroff", [MK_STATE_REBOOT] = "reboot",
+	[MK_STATE_HALTED] = "halted",	[MK_STATE_PANIC] = "panic",
+	[MK_STATE_STOPPED] = "stopped",	[MK_STATE_LOST] = "lost",
+};
+
+/**
+ * mk_state_name - the word for a state
+ * @state: enum mk_state
+ *
+ * Return: e.g. "running".
+ */
+const char *mk_state_name(u32 state)
+{
+	return state < ARRAY_SIZE(state_names) ? state_names[state] : "?";
+}
+
+/**
+ * mk_fail - say what is wrong, and return it
+ * @message: gets the sentence
+ * @error: negative errno
+ * @format: the sentence, as for printk()
+ *
+ * Return: @error.
+ */
+int mk_fail(struct mk_message *message, int error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message->text, sizeof(message->text), format, args);
+	va_end(args);
+	return error;
+}
+
+/**
+ * mk_escape - make a string from another kernel fit to be shown
+ * @to: out: printable ASCII, NUL-terminated; all else becomes \xNN
+ * @size: of @to
+ * @from: hostile bytes, a copy; ends at a NUL or after @count bytes
+ * @count: of @from
+ */
+void mk_escape(char *to, size_t size, const char *from, size_t count)
+{
+	size_t i, used = 0;
+
+	for (i = 0; i < count && from[i]; i++) {
+		bool plain = from[i] >= 0x20 && from[i] < 0x7f && from[i] != '\\';
+
+		if (used + (plain ? 1 : 4) >= size)
+			break;
+		if (plain)
+			to[used++] = from[i];
+		else
+			used += scnprintf(to + used, size - used, "\\x%02x",
+					  (u8)from[i]);
+	}
+	memset(to + used, 0, size - used);
+}
+
+static void learn_panic(struct mk_partition *p)
+{
+	char text[MK_PANIC_BYTES];
+
+	memcpy(text, mk_app_page(p)->panic, sizeof(text));
+	mk_escape(p->panic, sizeof(p->panic), text, sizeof(text));
+}
+
+/**
+ * mk_partition_set_state - change the state, and tell everybody
+ * @p: the partition
+ * @state: enum mk_state
+ *
+ * Context: the partition's lock is held.
+ */
+void mk_partition_set_state(struct mk_partition *p, u32 state)
+{
+	if (p->state == state)
+		return;
+	pr_info("%s: %s -> %s\n", p->label, mk_state_name(p->state),
+		mk_state_name(state));
+	p->state = state;
+	p->generation++;
+	wake_up_all(&p->wait);
+}
+
+/* What the app kernel says of its state; hostile, so only some steps are real. */
+static void learn_state(struct mk_partition *p, u32 said)
+{
+	static const u32 states[] = {
+		[MK_APP_RUNNING] = MK_STATE_RUNNING,
+		[MK_APP_POWEROFF] = MK_STATE_POWEROFF,
+		[MK_APP_REBOOT] = MK_STATE_REBOOT,
+		[MK_APP_HALTED] = MK_STATE_HALTED,
+		[MK_APP_PANIC] = MK_STATE_PANIC,
+	};
+
+	if (said < MK_APP_RUNNING || said >= ARRAY_SIZE(states))
+		return;
+	if (p->state != MK_STATE_BOOTING && p->state != MK_STATE_RUNNING)
+		return;
+	if (p->state == MK_STATE_BOOTING)
+		p->module_ns = ktime_get_ns() - p->start_call_ns;
+	if (said == MK_APP_PANIC)
+		learn_panic(p);
+	mk_partition_set_state(p, states[said]);
+}
+
+static void learn_answer(struct mk_partition *p)
+{
+	/* before the result */
+	u32 done = smp_load_acquire(&mk_app_page(p)->request_done);
+
+	if (done != p->request_seq || done == p->request_done)
+		return;
+	p->request_result = READ_ONCE(mk_app_page(p)->request_result);
+	p->request_done = done;
+	wake_up_all(&p->wait);
+}
+
+/* The doorbell rang, for this partition or for another one: is there news? */
+static void look(struct work_struct *work)
+{
+	struct mk_partition *p = container_of(work, struct mk_partition, work);
+	struct mk_app_page *app;
+	bool more = false;
+	u64 written;
+	u32 said;
+
+	mutex_lock(&p->lock);
+	if (p->destroyed || !mk_state_live(p->state))
+		goto unlock;
+	app = mk_app_page(p);
+	said = smp_load_acquire(&app->state);	/* before its console */
+	if (READ_ONCE(app->magic) != MK_SHARED_MAGIC ||
+	    READ_ONCE(app->version) != MK_SHARED_VERSION)
+		said = MK_APP_NONE;
+	/* all that was written before the state is in the ring now */
+	written = p->log.written;
+	more = mk_console_drain(p);
+	if (p->log.written != written)
+		wake_up_all(&p->wait);
+	learn_answer(p);
+	learn_state(p, said);
+unlock:
+	mutex_unlock(&p->lock);
+	if (more)
+		queue_work(mk_queue, &p->work);
+}
+
+/* Somebody waits until input can be written again. */
+static void look_for_room(struct work_struct *work)
+{
+	struct mk_partition *p = container_of(to_delayed_work(work),
+					      struct mk_partition, room);
+	bool again;
+
+	mutex_lock(&p->lock);
+	if (mk_console_room(p))
+		wake_up_all(&p->wait);
+	again = !p->destroyed && mk_state_live(p->state) &&
+		!mk_console_room(p) && wq_has_sleeper(&p->wait);
+	mutex_unlock(&p->lock);
+	if (again)
+		queue_delayed_work(mk_queue, &p->room, ROOM_CHECK_DELAY);
+}
+
+static void release_partition(struct kref *ref)
+{
+	struct mk_partition *p = container_of(ref, struct mk_partition, ref);
+
+	kvfree(p->log.bytes);
+	kfree(p);
+}
+
+/**
+ * mk_partition_get - take another reference
+ * @p: the partition
+ */
+void mk_partition_get(struct mk_partition *p)
+{
+	kref_get(&p->ref);
+}
+
+/**
+ * mk_partition_put - drop a reference
+ * @p: the partition; it stays as long as it is in the list
+ */
+void mk_partition_put(struct mk_partition *p)
+{
+	kref_put(&p->ref, release_partition);
+}
+
+static struct mk_partition *find_locked(const u8 *uuid)
+{
+	struct mk_partition *p;
+
+	list_for_each_entry(p, &mk_partitions, link)
+		if (!memcmp(p->uuid, uuid, sizeof(p->uuid)))
+			return p;
+	return NULL;
+}
+
+/**
+ * mk_partition_find - a partition by its UUID
+ * @uuid: MK_UUID_BYTES
+ *
+ * Context: may sleep; takes mk_partition_list_lock.
+ * Return: the partition with a reference for the caller, or NULL.
+ */
+struct mk_partition *mk_partition_find(const u8 *uuid)
+{
+	struct mk_partition *p;
+
+	mutex_lock(&mk_partition_list_lock);
+	p = find_locked(uuid);
+	if (p)
+		mk_partition_get(p);
+	mutex_unlock(&mk_partition_list_lock);
+	return p;
+}
+
+/**
+ * mk_partition_count - how many partitions exist
+ *
+ * Context: mk_partition_list_lock is held.
+ * Return: their number.
+ */
+unsigned int mk_partition_count(void)
+{
+	struct mk_partition *p;
+	unsigned int count = 0;
+
+	list_for_each_entry(p, &mk_partitions, link)
+		count++;
+	return count;
+}
+
+static struct mk_partition *allocate(const u8 *uuid, const char *name)
+{
+	struct mk_partition *p = kzalloc(sizeof(*p), GFP_KERNEL);
+
+	if (!p)
+		return NULL;
+	kref_init(&p->ref);
+	mutex_init(&p->lock);
+	init_waitqueue_head(&p->wait);
+	INIT_WORK(&p->work, look);
+	INIT_DELAYED_WORK(&p->room, look_for_room);
+	memcpy(p->uuid, uuid, sizeof(p->uuid));
+	strscpy(p->name, name, sizeof(p->name));
+	mk_escape(p->label, sizeof(p->label), name, MK_NAME_BYTES);
+	p->memory = mk_memory_new();
+	if (!p->memory)
+		goto free;
+	if (mk_console_init(p))
+		goto put_memory;
+	return p;
+
+put_memory:
+	mk_memory_put(p->memory);
+free:
+	kfree(p);
+	return NULL;
+}
+
+/* Enters it into the list, with a low window and a reference to the module. */
+static int enter(struct mk_partition *p, struct mk_message *message)
+{
+	lockdep_assert_held(&mk_partition_list_lock);
+	if (find_locked(p->uuid))
+		return mk_fail(message, -EEXIST,
+			       "a partition with this UUID exists already");
+	p->window = mk_lowmem_lend();
+	if (p->window == ERR_PTR(-ENOSPC))
+		return mk_fail(message, -ENOSPC,
+			       "%u partitions exist, and there is no memory below 1 MiB for another one",
+			       mk_partition_count());
+	if (IS_ERR(p->window))
+		return PTR_ERR(p->window);
+	__module_get(THIS_MODULE);
+	mk_partition_get(p);
+	list_add_tail_rcu(&p->link, &mk_partitions);
+	return 0;
+}
+
+/**
+ * mk_partition_new - make a partition and enter it into the list
+ * @uuid: its identity
+ * @name: its name, MK_NAME_BYTES with a NUL
+ * @message: filled on failure
+ *
+ * Context: may sleep; takes mk_partition_list_lock.
+ * Return: the partition with a reference for the caller, or ERR_PTR of -EEXIST,
+ * -ENOSPC or -ENOMEM.
+ */
+struct mk_partition *mk_partition_new(const u8 *uuid, const char *name,
+				      struct mk_message *message)
+{
+	struct mk_partition *p = allocate(uuid, name);
+	int ret;
+
+	if (!p)
+		return ERR_PTR(-ENOMEM);
+	mutex_lock(&mk_partition_list_lock);
+	ret = enter(p, message);
+	mutex_unlock(&mk_partition_list_lock);
+	if (!ret) {
+		pr_info("%s: created, UUID %pUb\n", p->label, p->uuid);
+		return p;
+	}
+	mk_memory_put(p->memory);
+	mk_partition_put(p);
+	return ERR_PTR(ret);
+}
+
+/**
+ * mk_partition_remove - take a destroyed partition out of the list
+ * @p: the partition; @destroyed is set and its CPUs are reset
+ *
+ * When it returns, nobody looks at its shared memory any more.
+ *
+ * Context: may sleep; takes mk_partition_list_lock.
+ */
+void mk_partition_remove(struct mk_partition *p)
+{
+	mutex_lock(&mk_partition_list_lock);
+	list_del_rcu(&p->link);
+	mutex_unlock(&mk_partition_list_lock);
+	synchronize_rcu();
+	cancel_work_sync(&p->work);
+	cancel_delayed_work_sync(&p->room);
+}
+
+/**
+ * mk_partition_begin - begin a call that changes a partition
+ * @p: the partition
+ * @states: bit mask of the states in which the call is allowed
+ * @message: filled on failure; may be NULL
+ *
+ * Context: may sleep.
+ * Return: 0, then mk_partition_end() must follow; -ENODEV if it was destroyed;
+ * -EBUSY in another state or while another call runs.
+ */
+int mk_partition_begin(struct mk_partition *p, unsigned long states,
+		       struct mk_message *message)
+{
+	struct mk_message ignored;
+	int ret;
+
+	if (!message)
+		message = &ignored;
+	mutex_lock(&p->lock);
+	if (p->destroyed)
+		ret = mk_fail(message, -ENODEV, "the partition was destroyed");
+	/* only what may be done in any state, stopping, may be done now */
+	else if (READ_ONCE(host_goes_down) && !(states & BIT(MK_STATE_LOST)))
+		ret = mk_fail(message, -EBUSY, "the host goes down");
+	else if (p->call)
+		ret = mk_fail(message, -EBUSY, "another call is running in the partition");
+	else if (!(states & BIT(p->state)))
+		ret = mk_fail(message, -EBUSY, "the partition is in state %s",
+			      mk_state_name(p->state));
+	else
+		ret = 0;
+	if (!ret) {
+		p->call = true;
+		p->cancelled = false;
+	}
+	mutex_unlock(&p->lock);
+	return ret;
+}
+
+/**
+ * mk_partition_end - end what mk_partition_begin() began
+ * @p: the partition
+ */
+void mk_partition_end(struct mk_partition *p)
+{
+	mutex_lock(&p->lock);
+	p->call = false;
+	mutex_unlock(&p->lock);
+	wake_up_all(&p->wait);
+}
+
+static struct mk_partition *find_live(void)
+{
+	struct mk_partition *p, *found = NULL;
+
+	mutex_lock(&mk_partition_list_lock);
+	list_for_each_entry(p, &mk_partitions, link) {
+		mutex_lock(&p->lock);
+		WRITE_ONCE(p->cancelled, true);
+		if (!found && (p->call || mk_state_live(p->state)))
+			found = p;
+		mutex_unlock(&p->lock);
+	}
+	if (found)
+		mk_partition_get(found);
+	mutex_unlock(&mk_partition_list_lock);
+	return found;
+}
+
+/**
+ * mk_partition_stop_all - the host goes down: stop what runs, begin nothing
+ *
+ * Context: may sleep; waits for the calls that run, which it cancels.
+ */
+void mk_partition_stop_all(void)
+{
+	struct mk_partition *p;
+	int ret = 0;
+
+	WRITE_ONCE(host_goes_down, true);
+	while (ret != -EINTR) {
+		p = find_live();
+		if (!p)
+			return;
+		pr_info("%s: the host goes down\n", p->label);
+		ret = mk_partition_stop(p);
+		mk_partition_put(p);
+	}
+}

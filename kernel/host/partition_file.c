@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Partition files: their calls, unpacked and checked, and poll. Closing one
+ * does nothing to the partition. Not what the calls do (lifecycle.c, memory.c,
+ * cpu.c).
+ */
+#include <linux/anon_inodes.h>
+#include <linux/fs.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "ioctl.h"
+
+/* What a partition file points to. */
+struct handle {
+	struct mk_partition *p;
+	u32 seen_generation;	/* what the last MK_QUERY told; the lock of @p */
+	u32 seen_request;
+};
+
+static int do_add_memory(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+	struct mk_add_memory *add = args;
+	int ret;
+
+	if (!add->bytes || add->bytes % MK_MEMORY_ALIGN)
+		return mk_fail(&call->message, -EINVAL,
+			       "memory comes in multiples of %lu MiB",
+			       MK_MEMORY_ALIGN >> 20);
+	ret = mk_partition_begin(handle->p, BIT(MK_STATE_CREATED),
+				 &call->message);
+	if (ret)
+		return ret;
+	ret = mk_memory_claim(handle->p, add->bytes, add->node, &call->message);
+	mk_partition_end(handle->p);
+	return ret;
+}
+
+static int take_cpus(struct mk_partition *p, const struct mk_add_cpus *add,
+		     const u32 *cpus, struct mk_message *message)
+{
+	u64 begin = ktime_get_ns();
+	int ret;
+
+	if (add->role == MK_CPU_RUN &&
+	    p->run_count + add->count > MK_SHARED_CPUS)
+		return mk_fail(message, -EINVAL,
+			       "a partition may have %u CPUs", MK_SHARED_CPUS);
+	ret = mk_cpu_take(p, cpus, add->count, add->role, message);
+	if (!ret) {
+		mutex_lock(&p->lock);
+		p->offline_ns += ktime_get_ns() - begin;
+		mutex_unlock(&p->lock);
+	}
+	return ret;
+}
+
+static int do_add_cpus(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+	struct mk_add_cpus *add = args;
+	u32 *cpus;
+	int ret;
+
+	if (!add->count || add->count > num_possible_cpus())
+		return mk_fail(&call->message, -EINVAL,
+			       "the list has %u CPUs", add->count);
+	if (add->role != MK_CPU_RUN && add->role != MK_CPU_IDLE)
+		return mk_fail(&call->message, -EINVAL,
+			       "there is no role %u", add->role);
+	cpus = vmemdup_user(u64_to_user_ptr(add->cpus),
+			    add->count * sizeof(*cpus));
+	if (IS_ERR(cpus))
+		return PTR_ERR(cpus);
+	ret = mk_partition_begin(handle->p, BIT(MK_STATE_CREATED),
+				 &call->message);
+	if (!ret) {
+		ret = take_cpus(handle->p, add, cpus, &call->message);
+		mk_partition_end(handle->p);
+	}
+	kvfree(cpus);
+	return ret;
+}
+
+static int do_load(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+	struct mk_load *load = args;
+	char *cmdline;
+	int ret;
+
+	if (mk_verify_blockers(&call->message))
+		return -EPERM;
+	if (load->cmdline_bytes >= MK_CMDLINE_BYTES)
+		return mk_fail(&call->message, -EINVAL,
+			       "the command line is longer than %u characters",
+			       MK_CMDLINE_BYTES - 1);
+	cmdline = memdup_user_nul(u64_to_user_ptr(load->cmdline),
+				  load->cmdline_bytes);
+	if (IS_ERR(cmdline))
+		return PTR_ERR(cmdline);
+	if (strlen(cmdline) != load->cmdline_bytes)
+		ret = mk_fail(&call->message, -EINVAL,
+			      "the command line has a NUL in it");
+	else
+		ret = mk_partition_load(handle->p, load, cmdline,
+					&call->message);
+	kfree(cmdline);
+	return ret;
+}
+
+static int do_start(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+
+	return mk_partition_start(handle->p, &call->message);
+}
+
+static int do_stop(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+
+	return mk_partition_stop(handle->p);
+}
+
+static int do_destroy(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+
+	return mk_partition_destroy(handle->p);
+}
+
+static int do_cancel(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+	struct mk_partition *p = handle->p;
+
+	mutex_lock(&p->lock);
+	if (p->call)
+		WRITE_ONCE(p->cancelled, true);
+	mutex_unlock(&p->lock);
+	return 0;
+}
+
+static int do_request(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+	struct mk_request *request = args;
+
+	if (request->op != MK_REQUEST_POWEROFF &&
+	    request->op != MK_REQUEST_REBOOT)
+		return -EINVAL;
+	return mk_partition_request(handle->p, request->op, &request->seq);
+}
+
+static int do_query(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+	struct mk_query *query = args;
+	struct mk_partition *p = handle->p;
+	u32 size = query->size;
+	int ret = 0;
+
+	memset(query, 0, sizeof(*query));
+	query->size = size;
+	mutex_lock(&p->lock);
+	if (p->destroyed) {
+		ret = -ENODEV;
+	} else {
+		mk_partition_query(p, query);
+		handle->seen_generation = p->generation;
+		handle->seen_request = p->request_done;
+	}
+	mutex_unlock(&p->lock);
+	return ret;
+}
+
+/* Copies @count entries of @size to user space, if there is @room for them. */
+static int copy_list(u64 to, u32 room, const void *entries, u32 count, size_t size)
+{
+	if (count > room)
+		return -EMSGSIZE;
+	return copy_to_user(u64_to_user_ptr(to), entries, count * size) ?
+	       -EFAULT : 0;
+}
+
+static int do_query_memory(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+	struct mk_query_memory *query = args;
+	struct mk_partition *p = handle->p;
+	u32 room = query->count, i;
+	struct mk_range *ranges;
+	int ret;
+
+	mutex_lock(&p->lock);
+	if (p->destroyed) {
+		mutex_unlock(&p->lock);
+		return -ENODEV;
+	}
+	mutex_lock(&p->memory->lock);
+	query->count = p->memory->count;
+	ranges = kvcalloc(query->count ?: 1, sizeof(*ranges), GFP_KERNEL);
+	for (i = 0; ranges && i < query->count; i++) {
+		struct mk_chunk *chunk = &p->memory->chunks[i];
+
+		ranges[i].start = (u64)chunk->pfn << PAGE_SHIFT;
+		ranges[i].bytes = (u64)chunk->pages << PAGE_SHIFT;
+		ranges[i].node = chunk->node;
+	}
+	mutex_unlock(&p->memory->lock);
+	mutex_unlock(&p->lock);
+	if (!ranges)
+		return -ENOMEM;
+	ret = copy_list(query->ranges, room, ranges, query->count, sizeof(*ranges));
+	kvfree(ranges);
+	return ret;
+}
+
+static int do_query_cpus(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+	struct mk_query_cpus *query = args;
+	struct mk_partition *p = handle->p;
+	u32 room = query->count, i;
+	struct mk_cpu *cpus;
+	int ret;
+
+	mutex_lock(&p->lock);
+	if (p->destroyed) {
+		mutex_unlock(&p->lock);
+		return -ENODEV;
+	}
+	query->count = p->cpu_count;
+	cpus = kvcalloc(query->count ?: 1, sizeof(*cpus), GFP_KERNEL);
+	for (i = 0; cpus && i < query->count; i++) {
+		cpus[i].cpu = p->cpus[i].cpu;
+		cpus[i].role = p->cpus[i].role;
+	}
+	mutex_unlock(&p->lock);
+	if (!cpus)
+		return -ENOMEM;
+	ret = copy_list(query->cpus, room, cpus, query->count, sizeof(*cpus));
+	kvfree(cpus);
+	return ret;
+}
+
+static int do_console(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+	struct mk_console *console = args;
+
+	if (READ_ONCE(handle->p->destroyed))
+		return -ENODEV;
+	return mk_console_file(handle->p, &console->position, call);
+}
+
+static int do_memory_fd(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+	struct mk_partition *p = handle->p;
+	int ret;
+
+	mutex_lock(&p->lock);
+	if (p->destroyed)
+		ret = -ENODEV;
+	else if (!p->memory->count)
+		ret = -EBUSY;
+	else
+		ret = mk_memory_file(p->memory, call);
+	mutex_unlock(&p->lock);
+	return ret;
+}
+
+static const struct mk_ioctl partition_entries[] = {
+	{ MK_ADD_MEMORY, do_add_memory,
+	  { MK_OFFSET(mk_add_memory, pad), MK_OFFSET(mk_add_memory, pad2) },
+	  MK_MESSAGE(mk_add_memory) },
+	{ MK_ADD_CPUS, do_add_cpus, { MK_OFFSET(mk_add_cpus, pad) },
+	  MK_MESSAGE(mk_add_cpus) },
+	{ MK_LOAD, do_load, {}, MK_MESSAGE(mk_load) },
+	{ MK_START, do_start, { MK_OFFSET(mk_start, pad) }, MK_MESSAGE(mk_start) },
+	{ MK_STOP, do_stop },
+	{ MK_DESTROY, do_destroy },
+	{ MK_CANCEL, do_cancel },
+	{ MK_REQUEST, do_request },
+	{ MK_QUERY, do_query },
+	{ MK_QUERY_MEMORY, do_query_memory, { MK_OFFSET(mk_query_memory, pad) } },
+	{ MK_QUERY_CPUS, do_query_cpus, { MK_OFFSET(mk_query_cpus, pad) } },
+	{ MK_CONSOLE, do_console, { MK_OFFSET(mk_console, pad) },
+	  .fd = MK_OFFSET(mk_console, fd) },
+	{ MK_MEMORY_FD, do_memory_fd, { MK_OFFSET(mk_memory_fd, pad) },
+	  .fd = MK_OFFSET(mk_memory_fd, fd) },
+};
+
+static long partition_ioctl(struct file *file, unsigned int command,
+			    unsigned long argument)
+{
+	return mk_ioctl(partition_entries, ARRAY_SIZE(partition_entries),
+			file->private_data, command, argument);
+}
+
+static __poll_t partition_poll(struct file *file, poll_table *wait)
+{
+	struct handle *handle = file->private_data;
+	struct mk_partition *p = handle->p;
+	__poll_t events = 0;
+
+	poll_wait(file, &p->wait, wait);
+	mutex_lock(&p->lock);
+	if (p->destroyed)
+		events = EPOLLHUP;
+	else if (handle->seen_generation != p->generation ||
+		 handle->seen_request != p->request_done)
+		events = EPOLLIN | EPOLLPRI;
+	mutex_unlock(&p->lock);
+	return events;
+}
+
+static int partition_release(struct inode *inode, struct file *file)
+{
+	struct handle *handle = file->private_data;
+
+	mk_partition_put(handle->p);
+	kfree(handle);
+	return 0;
+}
+
+static const struct file_operations partition_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = partition_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.poll = partition_poll,
+	.release = partition_release,
+};
+
+/**
+ * mk_partition_file - make a partition file
+ * @p: the partition; the file takes a reference
+ * @call: gets the file, which the caller installs
+ *
+ * Return: 0 or a negative errno.
+ */
+int mk_partition_file(struct mk_partition *p, struct mk_call *call)
+{
+	struct handle *handle = kzalloc(sizeof(*handle), GFP_KERNEL);
+	struct file *file;
+
+	if (!handle)
+		return -ENOMEM;
+	handle->p = p;
+	handle->seen_generation = p->generation - 1;
+	file = anon_inode_getfile("[multikernel-partition]", &partition_fops,
+				  handle, O_RDWR | O_CLOEXEC);
+	if (IS_ERR(file)) {
+		kfree(handle);
+		return PTR_ERR(file);
+	}
+	mk_partition_get(p);
+	call->file = file;
+	return 0;
+}
