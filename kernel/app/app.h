@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of multikernel_app.ko call of each other, a block per file. Not
+ * the contract with the host kernel: that is multikernel_shared.h.
+ */
+#ifndef _MULTIKERNEL_APP_H
+#define _MULTIKERNEL_APP_H
+
+#include <linux/compiler.h>
+#include <linux/types.h>
+
+#include "multikernel_shared.h"
+
+/**
+ * struct mk_shared - the mapped control area
+ * @host: the host's words; read-only by contract
+ * @page: our words
+ * @tx: console output ring, written by us
+ * @rx: console input ring, written by the host
+ *
+ * Constant once the module is loaded. All access to @host and @page is by
+ * READ_ONCE(), WRITE_ONCE() and the virt_ barriers: the other side is another
+ * kernel, so the barriers must be real even if this one runs on one CPU, where
+ * the smp_ ones may be patched away.
+ */
+struct mk_shared {
+	const struct mk_host_page *host;
+	struct mk_app_page *page;
+	u8 *tx;
+	const u8 *rx;
+};
+
+/* main.c */
+extern struct mk_shared mk_shared;
+void mk_announce(enum mk_app_state state);
+
+/* platform.c */
+int mk_platform_init(void);
+
+/* doorbell.c */
+int mk_doorbell_init(void);
+void mk_doorbell_exit(void);
+void mk_ring_host(void);
+
+/* console.c */
+int mk_console_init(void);
+void mk_console_check(void);
+
+/* lifecycle.c */
+int mk_lifecycle_init(void);
+void mk_lifecycle_exit(void);
+void mk_request_check(void);
+
+/* cpus.c */
+int mk_cpus_init(void);
+void mk_cpus_exit(void);
+void mk_cpus_bring_up(void);
+
+/* stats.c */
+void mk_stats_start(void);
+void mk_stats_update(void);
+
+#endif /* _MULTIKERNEL_APP_H */
