@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Event sources: C++ functions boxed for GLib, which unboxes and frees them.
+#include "util/event_source.h"
+
+#include <glib-unix.h>
+
+#include <exception>
+
+#include "util/log.h"
+
+namespace mk {
+namespace {
+
+using Function = std::function<void()>;
+
+void run(const Function& function) noexcept {
+    try {
+        function();
+    } catch (const std::exception& error) {
+        log::error("an event was not handled: {}", error.what());
+    }
+}
+
+gboolean run_each_time(gpointer box) noexcept {
+    run(*static_cast<Function*>(box));
+    return G_SOURCE_CONTINUE;
+}
+
+gboolean run_for_fd(gint, GIOCondition, gpointer box) noexcept {
+    return run_each_time(box);
+}
+
+gboolean run_once(gpointer box) noexcept {
+    run(*static_cast<Function*>(box));
+    return G_SOURCE_REMOVE;
+}
+
+void destroy(gpointer box) noexcept {
+    delete static_cast<Function*>(box);
+}
+
+}  // namespace
+
+EventSource::EventSource(GSource* source, Function function) : source_(source) {
+    g_source_set_callback(source_, run_each_time, new Function(std::move(function)), destroy);
+    g_source_attach(source_, nullptr);
+}
+
+EventSource& EventSource::operator=(EventSource&& other) noexcept {
+    if (this != &other) {
+        reset();
+        source_ = std::exchange(other.source_, nullptr);
+    }
+    return *this;
+}
+
+EventSource::~EventSource() {
+    reset();
+}
+
+void EventSource::reset() noexcept {
+    if (source_ == nullptr)
+        return;
+    g_source_destroy(source_);
+    g_source_unref(std::exchange(source_, nullptr));
+}
+
+EventSource EventSource::watch(int fd, GIOCondition events, Function function) {
+    EventSource made;
+    made.source_ = g_unix_fd_source_new(fd, events);
+    g_source_set_callback(made.source_, G_SOURCE_FUNC(run_for_fd),
+                          new Function(std::move(function)), destroy);
+    g_source_attach(made.source_, nullptr);
+    return made;
+}
+
+EventSource EventSource::timer(unsigned interval_ms, Function function) {
+    return EventSource(g_timeout_source_new(interval_ms), std::move(function));
+}
+
+EventSource EventSource::on_signal(int number, Function function) {
+    return EventSource(g_unix_signal_source_new(number), std::move(function));
+}
+
+void post(Function function) {
+    GSource* source = g_idle_source_new();
+    g_source_set_priority(source, G_PRIORITY_DEFAULT);
+    g_source_set_callback(source, run_once, new Function(std::move(function)), destroy);
+    g_source_attach(source, nullptr);
+    g_source_unref(source);
+}
+
+}  // namespace mk

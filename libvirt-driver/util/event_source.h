@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// GLib's event sources as values: a watched descriptor, a timer, a signal, a function to run on
+// the loop thread. They belong to the default main context. Not for work that may block.
+//
+// Loop thread only, except post(). A source may be destroyed by its own function.
+#pragma once
+
+#include <glib.h>
+
+#include <functional>
+#include <utility>
+
+namespace mk {
+
+// Owns one GSource; the source is gone when this is.
+class EventSource {
+  public:
+    EventSource() noexcept = default;
+    EventSource(EventSource&& other) noexcept : source_(std::exchange(other.source_, nullptr)) {}
+    EventSource& operator=(EventSource&& other) noexcept;
+    EventSource(const EventSource&) = delete;
+    EventSource& operator=(const EventSource&) = delete;
+    ~EventSource();
+
+    [[nodiscard]] explicit operator bool() const noexcept { return source_ != nullptr; }
+    void reset() noexcept;
+
+    // An exception of a function is logged: nothing above it could catch it.
+    // Borrows `fd`. Runs `function` whenever one of `events`, an error or a hang-up is there.
+    [[nodiscard]] static EventSource watch(int fd, GIOCondition events,
+                                           std::function<void()> function);
+    // Every `interval_ms` until destroyed.
+    [[nodiscard]] static EventSource timer(unsigned interval_ms, std::function<void()> function);
+    // SIGTERM, SIGINT, SIGHUP, SIGUSR1 or SIGUSR2.
+    [[nodiscard]] static EventSource on_signal(int number, std::function<void()> function);
+
+  private:
+    explicit EventSource(GSource* source, std::function<void()> function);
+
+    GSource* source_ = nullptr;
+};
+
+// Runs `function` once on the loop thread, after what was posted before. Any thread.
+void post(std::function<void()> function);
+
+}  // namespace mk
