@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What goes out of a connection, whole frames in order, and how a connection ends.
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "rpc/client.h"
+#include "util/log.h"
+
+namespace mk::rpc {
+
+void Client::reply(const virNetMessageHeader& call, Answer answer) {
+    virNetMessageHeader header = call;
+    header.type = VIR_NET_REPLY;
+    header.status = answer.ok ? VIR_NET_OK : VIR_NET_ERROR;
+    std::string frame;
+    try {
+        frame = protocol::encode_frame(header, answer.payload);
+    } catch (const Error& error) {  // never cut: a client would take half a list for the list
+        answer.ok = false;
+        header.status = VIR_NET_ERROR;
+        frame = protocol::encode_frame(header, protocol::encode_error(error));
+    }
+    enqueue({.bytes = std::move(frame), .sent = [this] {
+                 --unanswered_;
+                 begin_calls();
+                 handle_frames();
+             }});
+    if (!answer.ok)
+        return;
+    if (answer.stream)
+        open_stream(call, std::move(*answer.stream));
+    for (const auto& function : answer.after_reply)
+        function();
+}
+
+void Client::reply_error(const virNetMessageHeader& call, const std::string& text) {
+    reply(call, {.ok = false,
+                 .payload = protocol::encode_error(Error(VIR_ERR_RPC, text)),
+                 .after_reply = {},
+                 .stream = {}});
+}
+
+void Client::enqueue(Packet packet) {
+    const std::lock_guard lock(mutex_);
+    outgoing_.push_back(std::move(packet));
+    if (!std::exchange(flush_posted_, true))
+        post([self = shared_from_this()] { self->flush(); });
+}
+
+// Any thread. Nobody waits for a client that does not read what it asked to be told.
+void Client::send_unasked(std::string frame) {
+    const std::lock_guard lock(mutex_);
+    if (overflowed_)
+        return;
+    unasked_bytes_ += frame.size();
+    if (unasked_bytes_ > unasked_limit) {
+        overflowed_ = true;
+        post([self = shared_from_this()] {
+            log::info("client {} does not read its events: disconnected",
+                      self->session_.identity().pid);
+            self->disconnect();
+        });
+        return;
+    }
+    outgoing_.push_back({.bytes = std::move(frame), .unasked = true, .sent = {}});
+    if (!std::exchange(flush_posted_, true))
+        post([self = shared_from_this()] { self->flush(); });
+}
+
+// True: the packet is written to its end. A reference to an element of a deque stays valid
+// while others push behind it.
+bool Client::write_some(Packet& packet) {
+    while (written_ < packet.bytes.size()) {
+        const ssize_t count = send(socket_.get(), packet.bytes.data() + written_,
+                                   packet.bytes.size() - written_, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0 && errno == EAGAIN) {
+            if (!writable_)
+                writable_ = EventSource::watch(socket_.get(), G_IO_OUT, [this] { flush(); });
+            return false;
+        }
+        if (count < 0) {
+            disconnect();
+            return false;
+        }
+        written_ += static_cast<std::size_t>(count);
+    }
+    written_ = 0;
+    return true;
+}
+
+void Client::flush() {
+    const auto self = shared_from_this();
+    while (!disconnected_) {
+        Packet* first = nullptr;
+        {
+            const std::lock_guard lock(mutex_);
+            flush_posted_ = false;
+            if (outgoing_.empty())
+                break;
+            first = &outgoing_.front();
+        }
+        if (!write_some(*first))
+            return;
+        std::function<void()> sent;
+        {
+            const std::lock_guard lock(mutex_);
+            if (first->unasked)
+                unasked_bytes_ -= first->bytes.size();
+            sent = std::move(first->sent);
+            outgoing_.pop_front();
+        }
+        if (sent)
+            sent();
+    }
+    writable_.reset();
+    close_if_done();
+}
+
+void Client::close_if_done() {
+    if (!closing_ || disconnected_)
+        return;
+    readable_.reset();
+    bool empty = false;
+    {
+        const std::lock_guard lock(mutex_);
+        empty = outgoing_.empty();
+    }
+    if (unanswered_ == 0 && empty)
+        disconnect();
+}
+
+void Client::disconnect() {
+    if (disconnected_)
+        return;
+    const auto self = shared_from_this();
+    disconnected_ = true;
+    readable_.reset();
+    writable_.reset();
+    keepalive_.reset();
+    streams_.clear();
+    waiting_.clear();
+    {
+        const std::lock_guard lock(mutex_);
+        overflowed_ = true;  // nothing is queued any more
+        outgoing_.clear();
+    }
+    socket_.reset();
+    shared_.disconnected(this);
+    finish_if_done();
+}
+
+void Client::finish_if_done() {
+    if (!disconnected_ || running_ > 0 || std::exchange(finished_, true))
+        return;
+    shared_.workers.submit(false, [self = shared_from_this()]() mutable {
+        self->session_.closed();
+        post([self] { self->shared_.finished(); });
+    });
+}
+
+}  // namespace mk::rpc

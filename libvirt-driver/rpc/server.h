@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Listens on sockets that it is given, accepts up to a limit, and keeps the clients and the
+// workers. Not for making sockets (the daemon does) and not for what a connection does.
+//
+// Loop thread only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "rpc/client.h"
+#include "rpc/session.h"
+#include "util/event_source.h"
+#include "util/fd.h"
+
+namespace mk::rpc {
+
+class Server {
+  public:
+    Server(const Settings& settings, std::vector<Program> programs);
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+    ~Server();  // stop()
+
+    // Serves a listening unix socket. Peers other than root and this process's own user are
+    // turned away, whatever the file's mode is: nothing asks them for a password yet.
+    void listen(Fd socket, bool read_only);
+
+    // Runs `task` on a worker; it may block. stop() does not wait for it, the destructor does.
+    void run_in_background(std::function<void()> task);
+
+    // Listens no more, disconnects all clients, waits for calls that run and for what is to
+    // happen after their clients. Runs the loop meanwhile.
+    void stop();
+
+    [[nodiscard]] std::size_t clients() const noexcept { return clients_.size(); }
+
+  private:
+    struct Listener {
+        Fd socket;
+        bool read_only = false;
+        EventSource acceptable;
+    };
+
+    void update_listening();
+    void accept_from(const Listener& listener);
+
+    WorkerPool workers_;
+    Client::Shared shared_;
+    std::vector<std::unique_ptr<Listener>> listeners_;
+    std::vector<std::shared_ptr<Client>> clients_;  // connected
+    std::size_t unfinished_ = 0;                    // connected, or with calls that still run
+    EventSource accept_again_;                      // after the process ran out of descriptors
+    bool stopped_ = false;
+};
+
+}  // namespace mk::rpc
