@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// A domain's definition as plain data: what <domain> says, element by element. Read by
+// parse.cpp, printed by format.cpp, checked by validate.cpp. Knows no running partition except
+// through LiveDetails, which only the printer uses.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "util/cpu_set.h"
+#include "util/uuid.h"
+
+namespace mk::domain {
+
+// <on_poweroff>, <on_reboot>, <on_crash>
+enum class Action {
+    destroy,
+    restart,
+    preserve,
+    rename_restart,
+    coredump_destroy,
+    coredump_restart
+};
+
+// The one console an app kernel has: hvc0. <serial> and the first <console> are the same
+// device, as libvirt has it for hvm domains.
+struct Console {
+    bool serial_element = false;  // the definition has <serial>, print it too
+    bool virtio_target = false;   // <target type='virtio'>, else 'serial'; both mean hvc0
+    std::optional<std::string> log_file;
+    bool log_append = false;           // without it the file is emptied at each start
+    std::optional<std::string> alias;  // user aliases, "ua-…"
+    bool operator==(const Console&) const = default;
+};
+
+// One child of <metadata>. A definition has at most one for each namespace.
+struct MetadataElement {
+    std::string uri;
+    std::string xml;  // as it is printed inside <metadata>, without the first line's indent
+    bool operator==(const MetadataElement&) const = default;
+};
+
+struct Definition {
+    Uuid uuid;  // parse() makes one if the XML has none
+    std::string name;
+    std::string title;                      // empty: none
+    std::string description;                // empty: none
+    std::vector<MetadataElement> metadata;  // in the order of the document; see metadata.h
+
+    std::uint64_t memory_kib = 0;
+    std::uint64_t current_memory_kib = 0;
+    unsigned vcpus = 1;
+    std::optional<CpuSet> cpuset;          // <vcpu cpuset=>
+    std::map<unsigned, CpuSet> vcpu_pins;  // <cputune><vcpupin>
+
+    std::string arch = "x86_64";
+    std::string machine;  // empty: not said
+    std::string kernel;
+    std::string initrd;
+    std::string cmdline;
+
+    bool acpi = false;
+    bool apic = false;
+    bool clock_utc = false;             // the element was there; it is true anyway
+    bool cpu_host_passthrough = false;  // likewise
+    bool memballoon_none = false;       // likewise
+    std::string emulator;               // likewise; empty: not said
+
+    Action on_poweroff = Action::destroy;
+    Action on_reboot = Action::restart;
+    Action on_crash = Action::destroy;
+
+    std::optional<Console> console;
+
+    bool operator==(const Definition&) const = default;
+};
+
+// What only a running domain has.
+struct LiveDetails {
+    int id = 0;
+    std::vector<unsigned> cpus;  // vCPU i is physical CPU cpus[i]
+    std::string tty;             // "/dev/pts/N"; empty: none
+    std::string numa_nodeset;    // nodes its memory is on; empty: not known
+    bool operator==(const LiveDetails&) const = default;
+};
+
+struct ParseOptions {
+    bool validate_schema = false;
+    std::string schema = "/usr/share/libvirt/schemas/multikerneldomain.rng";
+};
+
+// What only a live XML says (id, tty, chosen CPUs …) is read and dropped, as libvirt does, and
+// the <vcpu cpuset> and <vcpupin> that its definition wanted are put back in their place.
+// Throws Error: VIR_ERR_XML_ERROR malformed, or a value that makes no sense; VIR_ERR_NO_NAME;
+// VIR_ERR_XML_INVALID_SCHEMA; VIR_ERR_OVERFLOW; VIR_ERR_CONFIG_UNSUPPORTED an element, attribute
+// or value that is not honoured (it is named).
+[[nodiscard]] Definition parse(std::string_view xml, const ParseOptions& options = {});
+
+// `live` may be null. parse(format(d, any)) == d, and formats to the same bytes.
+[[nodiscard]] std::string format(const Definition& definition, const LiveDetails* live = nullptr);
+
+// What an app kernel can do at all, beyond what parse() checks; not whether this host has room
+// now, and not whether it can start: a definition without <kernel> is allowed, as
+// `virt-install --install` leaves one. Throws Error(VIR_ERR_CONFIG_UNSUPPORTED) or
+// VIR_ERR_XML_ERROR.
+void validate(const Definition& definition);
+
+// The part of validate() about the name alone, for renames. Throws Error(VIR_ERR_XML_ERROR).
+void validate_name(const std::string& name);
+
+}  // namespace mk::domain

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// One domain: its definitions, its state, and the job that whoever changes it holds. What a
+// start or a stop does is lifecycle.h; which domains there are is domain_list.h.
+//
+// Thread-safe as noted at each member. Lock order: DomainList, Domain, Pool.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "backend/backend.h"
+#include "domain/console.h"
+#include "domain/driver.h"
+#include "domain/event.h"
+#include "domain/watch.h"
+#include "host/grant.h"
+
+namespace mk::domain {
+
+// What a running domain holds beside what DomainView shows. Only the holder of the job touches
+// it; `console` is copied to DomainFields for the others.
+struct Running {
+    host::Grant grant;
+    std::shared_ptr<ConsoleHub> console;
+    std::unique_ptr<PartitionWatch> watch;
+    bool autodestroy = false;
+    unsigned ended_boot = 0;  // the start whose end was answered already; 0: none
+};
+
+// Everything of a domain that its mutex guards.
+struct DomainFields {
+    DomainView view;
+    std::shared_ptr<ConsoleHub> console;  // null: not active
+    bool removed = false;                 // no longer in the list
+    bool starting = false;                // a start runs, a destroy may cancel it
+    bool cancelled = false;               // … and did
+};
+
+class Domain {
+  public:
+    explicit Domain(const std::shared_ptr<const Definition>& definition);
+    Domain(const Domain&) = delete;
+    Domain& operator=(const Domain&) = delete;
+
+    [[nodiscard]] const Uuid& uuid() const noexcept { return uuid_; }
+    [[nodiscard]] std::string name() const;
+    [[nodiscard]] DomainView view() const;
+    [[nodiscard]] DomainFields fields() const;
+    [[nodiscard]] DomainIdentity identity() const;
+
+    // Runs `change(fields)` under the mutex; it must not block.
+    template <typename Change>
+    auto update(const Change& change) {
+        const std::scoped_lock lock(mutex_);
+        return change(fields_);
+    }
+    void set_state(virDomainState state, int reason);
+
+    // Null while it does not run. REQUIRES: the job.
+    std::unique_ptr<Running> running;
+
+  private:
+    friend class Job;
+    const Uuid uuid_;
+    mutable std::mutex mutex_;
+    DomainFields fields_;  // mutex_
+    std::string job_;      // mutex_: what the holder does; empty: nobody
+    std::condition_variable job_ends_;
+};
+
+// The right to change a domain, held while it lives: one at a time, as libvirt's
+// VIR_JOB_MODIFY. Also keeps the Domain alive.
+class Job {
+  public:
+    static constexpr std::chrono::seconds default_patience{30};
+
+    // Throws Error: VIR_ERR_OPERATION_TIMEOUT if another keeps it for `patience`;
+    // VIR_ERR_NO_DOMAIN if the domain is gone by then.
+    Job(std::shared_ptr<Domain> domain, const std::string& what,
+        std::chrono::milliseconds patience = default_patience);
+    Job(const Job&) = delete;
+    Job& operator=(const Job&) = delete;
+    ~Job();
+
+    [[nodiscard]] Domain& domain() const noexcept { return *domain_; }
+    [[nodiscard]] const std::shared_ptr<Domain>& shared() const noexcept { return domain_; }
+
+  private:
+    std::shared_ptr<Domain> domain_;
+};
+
+// Throws Error(VIR_ERR_OPERATION_INVALID, "domain is not running").
+void require_active(const DomainView& view);
+
+}  // namespace mk::domain

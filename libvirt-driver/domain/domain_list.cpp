@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Look-up and naming; the sentences are those of libvirt's virdomainobjlist.c and qemu_driver.c.
+#include "domain/domain_list.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "util/error.h"
+
+namespace mk::domain {
+
+std::shared_ptr<Domain> DomainList::find(const Uuid& uuid) const {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& domain : domains_) {
+        if (domain->uuid() == uuid)
+            return domain;
+    }
+    throw Error(VIR_ERR_NO_DOMAIN,
+                fmt::format("no domain with matching uuid '{}'", uuid.to_string()));
+}
+
+std::shared_ptr<Domain> DomainList::find_by_name(const std::string& name) const {
+    const std::scoped_lock lock(mutex_);
+    if (auto domain = named(name))
+        return domain;
+    throw Error(VIR_ERR_NO_DOMAIN, fmt::format("no domain with matching name '{}'", name));
+}
+
+std::shared_ptr<Domain> DomainList::find_by_id(int id) const {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& domain : domains_) {
+        if (id >= 0 && domain->view().id == id)
+            return domain;
+    }
+    throw Error(VIR_ERR_NO_DOMAIN, fmt::format("no domain with matching id {}", id));
+}
+
+std::vector<std::shared_ptr<Domain>> DomainList::all() const {
+    const std::scoped_lock lock(mutex_);
+    return domains_;
+}
+
+std::shared_ptr<Domain> DomainList::named(const std::string& name) const {
+    for (const auto& domain : domains_) {
+        if (domain->name() == name)
+            return domain;
+    }
+    return nullptr;
+}
+
+DomainList::Added DomainList::find_or_add(const std::shared_ptr<const Definition>& definition) {
+    const Uuid& uuid = definition->uuid;
+    const std::string& name = definition->name;
+    const std::scoped_lock lock(mutex_);
+    for (const auto& domain : domains_) {
+        if (domain->uuid() != uuid)
+            continue;
+        if (domain->name() != name)
+            throw Error(VIR_ERR_OPERATION_FAILED,
+                        fmt::format("domain '{}' is already defined with uuid {}", domain->name(),
+                                    uuid.to_string()));
+        return {domain, false};
+    }
+    if (const auto other = named(name))
+        throw Error(VIR_ERR_OPERATION_FAILED, fmt::format("domain '{}' already exists with uuid {}",
+                                                          name, other->uuid().to_string()));
+    domains_.push_back(std::make_shared<Domain>(definition));
+    return {domains_.back(), true};
+}
+
+void DomainList::remove_if_dead(const std::shared_ptr<Domain>& domain) {
+    const std::scoped_lock lock(mutex_);
+    const bool dead = domain->update([](DomainFields& fields) {
+        fields.removed = !fields.view.active() && !fields.view.persistent && !fields.starting;
+        return fields.removed;
+    });
+    if (dead)
+        std::erase(domains_, domain);
+}
+
+void DomainList::rename(Domain& domain, const std::string& name) {
+    const std::scoped_lock lock(mutex_);
+    if (named(name))
+        throw Error(VIR_ERR_OPERATION_INVALID,
+                    fmt::format("domain with name '{}' already exists", name));
+    domain.update([&](DomainFields& fields) { fields.view.name = name; });
+}
+
+int DomainList::next_id() {
+    const std::scoped_lock lock(mutex_);
+    return ++last_id_;
+}
+
+void DomainList::reserve_id(int id) {
+    const std::scoped_lock lock(mutex_);
+    last_id_ = std::max(last_id_, id);
+}
+
+}  // namespace mk::domain

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// All domains of this host: look-up by UUID, name and id, and the rules of naming: no two
+// domains share a name or a UUID. Knows neither files nor partitions.
+//
+// Thread-safe. Lock order: DomainList before Domain.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "domain/domain.h"
+
+namespace mk::domain {
+
+class DomainList {
+  public:
+    // Throw Error(VIR_ERR_NO_DOMAIN) in libvirt's words.
+    [[nodiscard]] std::shared_ptr<Domain> find(const Uuid& uuid) const;
+    [[nodiscard]] std::shared_ptr<Domain> find_by_name(const std::string& name) const;
+    [[nodiscard]] std::shared_ptr<Domain> find_by_id(int id) const;
+    [[nodiscard]] std::vector<std::shared_ptr<Domain>> all() const;
+
+    struct Added {
+        std::shared_ptr<Domain> domain;
+        bool is_new = false;
+    };
+    // The domain with the UUID and name of `definition`, made if there is none: not active, and
+    // `definition` is what it shows until it has another. Throws
+    // Error(VIR_ERR_OPERATION_FAILED) if only one of the two matches.
+    Added find_or_add(const std::shared_ptr<const Definition>& definition);
+    // Only if it is neither active nor persistent nor being started.
+    void remove_if_dead(const std::shared_ptr<Domain>& domain);
+    // Throws Error(VIR_ERR_OPERATION_INVALID) if another has that name.
+    void rename(Domain& domain, const std::string& name);
+
+    // Ids rise from 1 and are not used twice, so that a stale one finds nothing.
+    [[nodiscard]] int next_id();
+    // Later ids are above `id`, which a running domain has.
+    void reserve_id(int id);
+
+  private:
+    [[nodiscard]] std::shared_ptr<Domain> named(const std::string& name) const;
+
+    mutable std::mutex mutex_;
+    std::vector<std::shared_ptr<Domain>> domains_;  // mutex_
+    int last_id_ = 0;                               // mutex_
+};
+
+}  // namespace mk::domain

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The driver: look-ups and changes of state. Each function finds the domain, takes its job,
+// checks the state in libvirt's words, and hands over to the lifecycle.
+#include "domain/driver.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <filesystem>
+#include <utility>
+
+#include "domain/driver_impl.h"
+#include "domain/reconcile.h"
+#include "util/error.h"
+#include "util/log.h"
+
+namespace mk::domain {
+namespace {
+
+image::Places places_of(const Paths& paths) {
+    image::Places places;
+    places.loader = paths.image_dir + "/init";
+    if (!paths.app_modules.empty())
+        places.modules = paths.app_modules;
+    return places;
+}
+
+void make_directory(const std::string& path) {
+    std::error_code error;
+    const bool made = std::filesystem::create_directories(path, error);
+    if (!error && made)
+        std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);
+    if (error)
+        throw Error::from_errno("make directory " + path, error.value());
+}
+
+host::Pool::Options pool_options(const Paths& paths, backend::Backend& backend) {
+    host::Pool::Options options;
+    options.moment = [sysfs = paths.sysfs, procfs = paths.procfs] {
+        return host::read_moment(sysfs, procfs);
+    };
+    try {
+        options.memory_align_kib = backend.limits().memory_align_kib;
+    } catch (const Error& error) {
+        log::warning("partitions cannot run yet: {}", error.what());
+    }
+    return options;
+}
+
+constexpr Ending destroyed = {VIR_DOMAIN_SHUTOFF_DESTROYED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED};
+
+}  // namespace
+
+Driver::Impl::Impl(const Paths& wanted_paths, std::unique_ptr<backend::Backend> wanted_backend)
+    : paths(wanted_paths),
+      places(places_of(wanted_paths)),
+      backend(std::move(wanted_backend)),
+      store(paths.config_dir, paths.state_dir),
+      topology(host::remember_topology(paths.sysfs, paths.procfs, paths.state_dir + "/topology")),
+      pool(topology, pool_options(paths, *backend)),
+      lifecycle(context()) {
+    make_directory(paths.log_dir);
+    reconcile(context(), lifecycle);
+}
+
+Driver::Impl::~Impl() {
+    workers.stop();
+    // Domains may be held by a session's objects for longer; what runs on the loop may not.
+    for (const auto& domain : domains.all()) {
+        if (!domain->running)
+            continue;
+        domain->running->watch.reset();
+        domain->update([](DomainFields& fields) { fields.console.reset(); });
+        domain->running.reset();
+    }
+}
+
+Context Driver::Impl::context() {
+    return {paths, places, *backend, pool, store, events, domains, loop, workers};
+}
+
+Driver::Driver(const Paths& paths, std::unique_ptr<backend::Backend> backend)
+    : impl_(std::make_unique<Impl>(paths, std::move(backend))) {}
+
+Driver::~Driver() = default;
+
+EventQueue& Driver::events() {
+    return impl_->events;
+}
+
+void Driver::autostart() {
+    for (const auto& domain : impl_->domains.all()) {
+        const DomainView view = domain->view();
+        if (!view.autostart || view.active())
+            continue;
+        try {
+            start(view.uuid, {});
+        } catch (const Error& error) {
+            log::error("autostart: {}", error.what());
+        }
+    }
+}
+
+DomainView Driver::lookup(const Uuid& uuid) const {
+    return impl_->domains.find(uuid)->view();
+}
+
+DomainView Driver::lookup_by_name(const std::string& name) const {
+    return impl_->domains.find_by_name(name)->view();
+}
+
+DomainView Driver::lookup_by_id(int id) const {
+    return impl_->domains.find_by_id(id)->view();
+}
+
+std::vector<DomainView> Driver::list() const {
+    std::vector<DomainView> views;
+    for (const auto& domain : impl_->domains.all())
+        views.push_back(domain->view());
+    std::sort(views.begin(), views.end(),
+              [](const DomainView& a, const DomainView& b) { return a.name < b.name; });
+    return views;
+}
+
+void Driver::start(const Uuid& uuid, const StartOptions& options) {
+    const Job job(impl_->domains.find(uuid), "start");
+    const DomainView view = job.domain().view();
+    if (view.active())
+        throw Error(VIR_ERR_OPERATION_INVALID, "domain is already running");
+    impl_->lifecycle.start(job, view.persistent_definition, options);
+}
+
+void Driver::shutdown(const Uuid& uuid) {
+    const Job job(impl_->domains.find(uuid), "shutdown");
+    impl_->lifecycle.request(job, backend::Request::poweroff);
+}
+
+void Driver::reboot(const Uuid& uuid) {
+    const Job job(impl_->domains.find(uuid), "reboot");
+    impl_->lifecycle.request(job, backend::Request::reboot);
+}
+
+void Driver::reset(const Uuid& uuid) {
+    const Job job(impl_->domains.find(uuid), "reset");
+    require_active(job.domain().view());
+    impl_->lifecycle.restart(job);
+    impl_->events.push({job.domain().identity(), RebootEvent{}});
+}
+
+void Driver::destroy(const Uuid& uuid) {
+    const auto domain = impl_->domains.find(uuid);
+    const auto job = impl_->lifecycle.job_to_stop(domain);
+    if (job)
+        impl_->lifecycle.stop(*job, destroyed);
+}
+
+std::unique_ptr<ConsoleSession> Driver::open_console(const Uuid& uuid, const std::string& device,
+                                                     bool force) {
+    const auto fields = impl_->domains.find(uuid)->fields();
+    require_active(fields.view);
+    const auto& console = fields.view.live->console;
+    const bool known = device.empty() || device == "serial0" || device == "console0" ||
+                       (console && console->alias == device);
+    if (!known)
+        throw Error(VIR_ERR_INVALID_ARG, fmt::format("cannot find character device {}", device));
+    return fields.console->open(force);
+}
+
+backend::Status Driver::status(const Uuid& uuid) {
+    return impl_->lifecycle.status(impl_->domains.find(uuid));
+}
+
+}  // namespace mk::domain

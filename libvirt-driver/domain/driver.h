@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The driver: all domains of this host and everything that can be done to them. This is what
+// the api layer calls; each function is one libvirt call in our own types. It holds the domain
+// list, the pool, the backend, the store and the event queue together and decides nothing
+// about bytes on a wire.
+//
+// Thread-safe. Calls may block (start, destroy); none holds a lock meanwhile: a call that
+// changes a domain holds its job, and a second one fails with VIR_ERR_OPERATION_TIMEOUT after
+// 30 seconds ("cannot acquire state change lock"), as in libvirt's qemu driver.
+#pragma once
+
+#include <libvirt/libvirt.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "domain/definition.h"
+#include "domain/event.h"
+#include "util/cpu_set.h"
+#include "util/fd.h"
+#include "util/uuid.h"
+
+namespace mk::domain {
+
+// A consistent copy of what a domain is at one moment. Plain data, no lock.
+struct DomainView {
+    Uuid uuid;
+    std::string name;
+    int id = -1;  // -1: not active
+    virDomainState state = VIR_DOMAIN_SHUTOFF;
+    int reason = 0;  // virDomain<State>Reason
+    bool persistent = false;
+    bool autostart = false;
+    bool updated = false;                    // the persistent definition differs from the live one
+    std::shared_ptr<const Definition> live;  // null: not active
+    std::shared_ptr<const Definition> persistent_definition;  // null: transient
+    LiveDetails details;                                      // meaningful while active
+    // The live definition if active, else the persistent one. Never null.
+    [[nodiscard]] const Definition& current() const {
+        return live ? *live : *persistent_definition;
+    }
+    [[nodiscard]] bool active() const { return id >= 0; }
+};
+
+struct StartOptions {
+    bool paused = false;       // refused: VIR_ERR_OPERATION_UNSUPPORTED until suspend exists
+    bool autodestroy = false;  // the caller destroys it when its connection ends
+};
+
+// Which of the two definitions a change affects; "current" was already resolved by nobody:
+// the driver does it, as libvirt's virDomainObjUpdateModificationImpact.
+struct Affect {
+    bool live = false;
+    bool config = false;  // both false: current
+};
+
+// One viewer of a console. It begins with what is kept and no viewer has read yet, so the first
+// one sees the boot from its first byte.
+class ConsoleSession {
+  public:
+    ConsoleSession() = default;
+    ConsoleSession(const ConsoleSession&) = delete;
+    ConsoleSession& operator=(const ConsoleSession&) = delete;
+    virtual ~ConsoleSession() = default;
+
+    // A descriptor that polls readable when read() would return something or the end.
+    [[nodiscard]] virtual int poll_fd() const = 0;
+    // Up to `limit` bytes; empty: nothing now. nullopt: end (stopped, or forced out by another).
+    [[nodiscard]] virtual std::optional<std::string> read(std::size_t limit) = 0;
+    // Input for the app kernel; returns how many bytes were taken (its ring may be full).
+    virtual std::size_t write(std::string_view bytes) = 0;
+};
+
+// Paths, so that tests can run beside a real daemon.
+struct Paths {
+    std::string config_dir = "/etc/libvirt/multikernel";
+    std::string state_dir = "/run/libvirt/multikernel";
+    std::string log_dir = "/var/log/libvirt/multikernel";
+    std::string image_dir = "/usr/libexec/multikernel";  // the loader, "init"
+    // Where app modules are, "{}" stands for the kernel version; empty: image::Places' list.
+    std::vector<std::string> app_modules = {};
+    std::string sysfs = "/sys";
+    std::string procfs = "/proc";
+};
+
+class Driver {
+  public:
+    // Loads the definitions, finds running partitions again. A damaged definition is named in
+    // the log and left alone. Throws Error if a directory cannot be made.
+    Driver(const Paths& paths, std::unique_ptr<backend::Backend> backend);
+    Driver(const Driver&) = delete;
+    Driver& operator=(const Driver&) = delete;
+    ~Driver();  // leaves partitions running
+
+    // Starts the domains that are marked autostart and not active; errors go to the log.
+    void autostart();
+
+    [[nodiscard]] EventQueue& events();
+
+    // Look-ups throw Error(VIR_ERR_NO_DOMAIN) in libvirt's words:
+    // "no domain with matching uuid '…' (name)", "no domain with matching name 'x'", "… id 7".
+    [[nodiscard]] DomainView lookup(const Uuid& uuid) const;
+    [[nodiscard]] DomainView lookup_by_name(const std::string& name) const;
+    [[nodiscard]] DomainView lookup_by_id(int id) const;
+    // All, sorted by name. Filtering by virConnectListAllDomains flags is filter_domains().
+    [[nodiscard]] std::vector<DomainView> list() const;
+
+    DomainView define(const std::string& xml, bool validate);
+    void undefine(const Uuid& uuid);
+    // virDomainCreateXML: a transient domain, or a running one from a definition with that name
+    // and uuid.
+    DomainView create_xml(const std::string& xml, bool validate, const StartOptions& options);
+    void start(const Uuid& uuid, const StartOptions& options);
+    // Ask the app kernel; return at once.
+    void shutdown(const Uuid& uuid);
+    void reboot(const Uuid& uuid);
+    // Force.
+    void reset(const Uuid& uuid);
+    void destroy(const Uuid& uuid);
+    void rename(const Uuid& uuid, const std::string& new_name);
+    void set_autostart(const Uuid& uuid, bool on);
+
+    // virDomainSetMetadata; nullopt removes. `key` is the prefix for VIR_DOMAIN_METADATA_ELEMENT.
+    struct MetadataChange {
+        virDomainMetadataType type = VIR_DOMAIN_METADATA_DESCRIPTION;
+        std::optional<std::string> value;
+        std::string key;
+        std::string uri;
+        Affect affect;
+    };
+    void set_metadata(const Uuid& uuid, const MetadataChange& change);
+    // Throws Error(VIR_ERR_NO_DOMAIN_METADATA) if there is none.
+    [[nodiscard]] std::string metadata(const Uuid& uuid, virDomainMetadataType type,
+                                       const std::string& uri, const Affect& affect) const;
+
+    // Throws VIR_ERR_OPERATION_INVALID if not active. The backend's numbers of this moment.
+    [[nodiscard]] backend::Status status(const Uuid& uuid);
+
+    // `force`: end the other viewer; else VIR_ERR_OPERATION_FAILED "Active console session exists
+    // for this domain". `device`: empty, "serial0" or "console0", else VIR_ERR_INVALID_ARG.
+    [[nodiscard]] std::unique_ptr<ConsoleSession> open_console(const Uuid& uuid,
+                                                               const std::string& device,
+                                                               bool force);
+
+    // The machine: NUMA nodes, cores, caches; counts CPUs that partitions own as online.
+    [[nodiscard]] virNodeInfo node_info() const;
+    struct CpuMap {
+        CpuSet present;
+        CpuSet online;
+        unsigned count = 0;  // width of the maps
+    };
+    [[nodiscard]] CpuMap cpu_map() const;
+    [[nodiscard]] std::string capabilities() const;
+    // Null arguments: empty. Throws VIR_ERR_INVALID_ARG in libvirt's words for what we are not.
+    struct DomainCapabilitiesQuery {
+        std::string emulator, arch, machine, virt_type;
+    };
+    [[nodiscard]] std::string domain_capabilities(const DomainCapabilitiesQuery& query) const;
+    // What a new partition could still get, KiB; by node.
+    [[nodiscard]] std::uint64_t free_memory_kib() const;
+    [[nodiscard]] std::vector<std::uint64_t> cells_free_kib(int first, int count) const;
+    [[nodiscard]] unsigned max_vcpus() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+// True if `domain` passes virConnectListAllDomains' `flags` (groups of filters are and-ed, the
+// bits of a group or-ed; src/libvirt-domain.c).
+[[nodiscard]] bool passes_filter(const DomainView& domain, unsigned flags);
+
+}  // namespace mk::domain

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The driver: definitions. What is persistent, what is live, and what a domain is called; the
+// sentences are those of libvirt's qemu_driver.c and domain_conf.c.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "domain/driver_impl.h"
+#include "domain/metadata.h"
+#include "util/error.h"
+#include "util/log.h"
+
+namespace mk::domain {
+namespace {
+
+using DefinitionPtr = std::shared_ptr<const Definition>;
+
+DefinitionPtr read_definition(const std::string& xml, bool validate_schema) {
+    ParseOptions options;
+    options.validate_schema = validate_schema;
+    auto definition = std::make_shared<Definition>(parse(xml, options));
+    validate(*definition);
+    return definition;
+}
+
+void note_difference(DomainFields& fields) {
+    DomainView& view = fields.view;
+    view.updated = view.active() && view.persistent && *view.live != *view.persistent_definition;
+}
+
+// virDomainObjUpdateModificationImpact
+Affect resolve(const DomainView& view, Affect affect) {
+    if (!affect.live && !affect.config)
+        (view.active() ? affect.live : affect.config) = true;
+    if (affect.live)
+        require_active(view);
+    if (affect.config && !view.persistent)
+        throw Error(VIR_ERR_OPERATION_INVALID,
+                    "transient domains do not have any persistent config");
+    return affect;
+}
+
+}  // namespace
+
+std::unique_ptr<Job> Driver::Impl::job_for(const DefinitionPtr& definition,
+                                           const std::string& what) {
+    for (;;) {
+        const auto added = domains.find_or_add(definition);
+        try {
+            return std::make_unique<Job>(added.domain, what);
+        } catch (const Error& error) {
+            if (error.code() != VIR_ERR_NO_DOMAIN)  // undefined meanwhile: then anew
+                throw;
+        }
+    }
+}
+
+DomainView Driver::define(const std::string& xml, bool validate) {
+    const DefinitionPtr definition = read_definition(xml, validate);
+    const auto job = impl_->job_for(definition, "define");
+    Domain& domain = job->domain();
+    try {
+        impl_->store.save(*definition);
+    } catch (const Error&) {
+        impl_->domains.remove_if_dead(job->shared());
+        throw;
+    }
+    const bool existed = domain.update([&](DomainFields& fields) {
+        const bool was_persistent = std::exchange(fields.view.persistent, true);
+        fields.view.persistent_definition = definition;
+        if (!fields.view.active())
+            fields.view.live.reset();
+        note_difference(fields);
+        return was_persistent;
+    });
+    if (domain.running)
+        impl_->lifecycle.save_live(domain);
+    impl_->lifecycle.push(
+        domain, VIR_DOMAIN_EVENT_DEFINED,
+        existed ? VIR_DOMAIN_EVENT_DEFINED_UPDATED : VIR_DOMAIN_EVENT_DEFINED_ADDED);
+    return domain.view();
+}
+
+void Driver::undefine(const Uuid& uuid) {
+    const Job job(impl_->domains.find(uuid), "undefine");
+    Domain& domain = job.domain();
+    if (!domain.view().persistent)
+        throw Error(VIR_ERR_OPERATION_INVALID, "cannot undefine transient domain");
+    impl_->store.remove(domain.name());
+    domain.update([](DomainFields& fields) {
+        fields.view.persistent = false;
+        fields.view.autostart = false;
+        fields.view.updated = false;
+        // What it showed last stays readable for whoever still holds a view of it.
+        if (!fields.view.active())
+            fields.view.live = fields.view.persistent_definition;
+        fields.view.persistent_definition.reset();
+    });
+    if (domain.running)
+        impl_->lifecycle.save_live(domain);
+    impl_->domains.remove_if_dead(job.shared());
+    impl_->lifecycle.push(domain, VIR_DOMAIN_EVENT_UNDEFINED, VIR_DOMAIN_EVENT_UNDEFINED_REMOVED);
+}
+
+DomainView Driver::create_xml(const std::string& xml, bool validate, const StartOptions& options) {
+    const DefinitionPtr definition = read_definition(xml, validate);
+    const auto job = impl_->job_for(definition, "create");
+    Domain& domain = job->domain();
+    if (domain.view().active())
+        throw Error(VIR_ERR_OPERATION_INVALID,
+                    fmt::format("domain '{}' is already active", definition->name));
+    try {
+        impl_->lifecycle.start(*job, definition, options);
+    } catch (const Error&) {
+        impl_->domains.remove_if_dead(job->shared());
+        throw;
+    }
+    domain.update(note_difference);
+    return domain.view();
+}
+
+void Driver::rename(const Uuid& uuid, const std::string& new_name) {
+    const Job job(impl_->domains.find(uuid), "rename");
+    Domain& domain = job.domain();
+    const DomainView view = domain.view();
+    if (view.active())
+        throw Error(VIR_ERR_OPERATION_INVALID, "cannot rename active domain");
+    if (new_name == view.name)
+        throw Error(VIR_ERR_OPERATION_INVALID, "Can't rename domain to itself");
+    validate_name(new_name);
+    auto renamed = std::make_shared<Definition>(*view.persistent_definition);
+    renamed->name = new_name;
+    impl_->domains.rename(domain, new_name);
+    try {
+        impl_->store.rename(view.name, *renamed);
+    } catch (const Error&) {
+        impl_->domains.rename(domain, view.name);
+        throw;
+    }
+    domain.update([&](DomainFields& fields) { fields.view.persistent_definition = renamed; });
+    impl_->events.push(
+        {{view.name, uuid, -1},
+         LifecycleEvent{VIR_DOMAIN_EVENT_UNDEFINED, VIR_DOMAIN_EVENT_UNDEFINED_RENAMED}});
+    impl_->lifecycle.push(domain, VIR_DOMAIN_EVENT_DEFINED, VIR_DOMAIN_EVENT_DEFINED_RENAMED);
+}
+
+void Driver::set_autostart(const Uuid& uuid, bool on) {
+    const Job job(impl_->domains.find(uuid), "autostart");
+    Domain& domain = job.domain();
+    const DomainView view = domain.view();
+    if (!view.persistent)
+        throw Error(VIR_ERR_OPERATION_INVALID, "cannot set autostart for transient domain");
+    if (view.autostart == on)
+        return;
+    impl_->store.set_autostart(view.name, on);
+    domain.update([on](DomainFields& fields) { fields.view.autostart = on; });
+}
+
+void Driver::set_metadata(const Uuid& uuid, const MetadataChange& change) {
+    const Job job(impl_->domains.find(uuid), "metadata");
+    Domain& domain = job.domain();
+    const DomainView view = domain.view();
+    const Affect affect = resolve(view, change.affect);
+    const MetadataValue value{change.type, change.value, change.key, change.uri};
+    const auto changed = [&value](const DefinitionPtr& definition) {
+        auto copy = std::make_shared<Definition>(*definition);
+        domain::set_metadata(*copy, value);
+        return copy;
+    };
+    const DefinitionPtr live = affect.live ? changed(view.live) : view.live;
+    const DefinitionPtr config =
+        affect.config ? changed(view.persistent_definition) : view.persistent_definition;
+    if (affect.config)
+        impl_->store.save(*config);
+    domain.update([&](DomainFields& fields) {
+        fields.view.live = live;
+        fields.view.persistent_definition = config;
+        note_difference(fields);
+    });
+    if (affect.live)
+        impl_->lifecycle.save_live(domain);
+    const bool element = change.type == VIR_DOMAIN_METADATA_ELEMENT;
+    impl_->events.push(
+        {domain.identity(), MetadataChangeEvent{change.type, element ? change.uri : ""}});
+}
+
+std::string Driver::metadata(const Uuid& uuid, virDomainMetadataType type, const std::string& uri,
+                             const Affect& affect) const {
+    const DomainView view = impl_->domains.find(uuid)->view();
+    const Affect which = resolve(view, affect);
+    return domain::metadata(which.live ? *view.live : *view.persistent_definition, type, uri);
+}
+
+}  // namespace mk::domain

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What a Driver is made of, for the files that implement it: driver.cpp (look-ups, changes of
+// state), driver_config.cpp (definitions and metadata), driver_host.cpp (the machine). Not for
+// callers of driver.h.
+#pragma once
+
+#include <memory>
+
+#include "domain/context.h"
+#include "domain/domain_list.h"
+#include "domain/driver.h"
+#include "domain/lifecycle.h"
+#include "domain/store.h"
+#include "host/pool.h"
+#include "host/topology.h"
+
+namespace mk::domain {
+
+struct Driver::Impl {
+    Impl(const Paths& wanted_paths, std::unique_ptr<backend::Backend> wanted_backend);
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
+    ~Impl();
+
+    [[nodiscard]] Context context();
+    // Finds or adds the domain that `definition` names, and takes its job. `added` tells which.
+    [[nodiscard]] std::unique_ptr<Job> job_for(const std::shared_ptr<const Definition>& definition,
+                                               const std::string& what);
+
+    // Later members use earlier ones and die first.
+    const Paths paths;
+    const image::Places places;
+    const std::unique_ptr<backend::Backend> backend;
+    Store store;
+    host::Topology topology;
+    host::Pool pool;
+    Loop loop;
+    EventQueue events;
+    Workers workers{4};
+    DomainList domains;
+    Lifecycle lifecycle;
+};
+
+}  // namespace mk::domain

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Lifecycle's other half: what follows when an app kernel ends by itself. States, reasons and
+// events are those of libvirt's qemu driver (src/qemu/qemu_process.c, qemu_driver.c
+// processGuestPanicEvent), which clients know.
+#include <fmt/format.h>
+
+#include <exception>
+
+#include "domain/lifecycle.h"
+#include "util/error.h"
+#include "util/log.h"
+
+namespace mk::domain {
+
+using backend::State;
+
+void Lifecycle::answer(const std::shared_ptr<Domain>& domain) noexcept {
+    try {
+        const Job job(domain, "end of the app kernel");
+        if (domain->running)
+            answer_end(job);
+    } catch (const Error& error) {
+        if (error.code() == VIR_ERR_OPERATION_TIMEOUT) {  // a long job: then after it
+            context_.workers.post([this, domain] { answer(domain); });
+            return;
+        }
+        if (error.code() != VIR_ERR_NO_DOMAIN)
+            log::error("domain '{}': {}", domain->name(), error.what());
+    } catch (const std::exception& error) {
+        log::error("domain '{}': {}", domain->name(), error.what());
+    }
+}
+
+void Lifecycle::answer_end(const Job& job) {
+    Domain& domain = job.domain();
+    std::optional<backend::Status> status;
+    try {
+        status = context_.backend.status(domain.uuid());
+    } catch (const Error& error) {
+        if (error.code() != VIR_ERR_NO_DOMAIN)
+            throw;
+    }
+    if (!status) {
+        log::warning("the partition of domain '{}' was destroyed by somebody else", domain.name());
+        forget_partition(job, {VIR_DOMAIN_SHUTOFF_DESTROYED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED});
+        return;
+    }
+    answer_state(job, *status);
+    if (domain.running)
+        domain.running->watch->arm();
+}
+
+void Lifecycle::answer_state(const Job& job, const backend::Status& status) {
+    Running& running = *job.domain().running;
+    if (!has_ended(status.state) || running.ended_boot == status.boots)
+        return;
+    running.ended_boot = status.boots;  // `preserve` leaves it ended; it is answered once
+    const auto definition = job.domain().view().live;
+    switch (status.state) {
+        case State::poweroff:
+        case State::halted:
+            answer_shutdown(job, definition->on_poweroff);
+            break;
+        case State::reboot:
+            answer_reboot(job);
+            break;
+        case State::panic:
+            answer_panic(job, status);
+            break;
+        case State::lost:
+            answer_loss(job);
+            break;
+        default:  // loaded, stopped: a restart that did not come to its end
+            answer_reboot(job);
+            break;
+    }
+}
+
+void Lifecycle::answer_shutdown(const Job& job, Action action) {
+    Domain& domain = job.domain();
+    log::info("the app kernel of domain '{}' has shut down", domain.name());
+    domain.set_state(VIR_DOMAIN_SHUTDOWN, VIR_DOMAIN_SHUTDOWN_UNKNOWN);
+    push(domain, VIR_DOMAIN_EVENT_SHUTDOWN, VIR_DOMAIN_EVENT_SHUTDOWN_FINISHED);
+    switch (action) {
+        case Action::restart:
+        case Action::rename_restart:
+        case Action::coredump_restart:
+            if (restart_ended(job))
+                push(domain, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED);
+            break;
+        case Action::preserve:
+            save_live(domain);
+            break;
+        case Action::destroy:
+        case Action::coredump_destroy:
+            stop(job, {VIR_DOMAIN_SHUTOFF_SHUTDOWN, VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN});
+            break;
+    }
+}
+
+void Lifecycle::answer_reboot(const Job& job) {
+    Domain& domain = job.domain();
+    const Action action = domain.view().live->on_reboot;
+    if (action == Action::restart || action == Action::rename_restart) {
+        log::info("the app kernel of domain '{}' reboots", domain.name());
+        if (restart_ended(job))
+            context_.events.push({domain.identity(), RebootEvent{}});
+        return;
+    }
+    answer_shutdown(job, action);
+}
+
+void Lifecycle::answer_panic(const Job& job, const backend::Status& status) {
+    Domain& domain = job.domain();
+    log::error("the app kernel of domain '{}' crashed: {}", domain.name(),
+               status.panic.empty() ? "no reason is known" : status.panic);
+    domain.set_state(VIR_DOMAIN_CRASHED, VIR_DOMAIN_CRASHED_PANICKED);
+    push(domain, VIR_DOMAIN_EVENT_CRASHED, VIR_DOMAIN_EVENT_CRASHED_PANICKED);
+    switch (domain.view().live->on_crash) {
+        case Action::restart:
+        case Action::rename_restart:
+        case Action::coredump_restart:
+            if (restart_ended(job))
+                push(domain, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED);
+            break;
+        case Action::preserve:
+            save_live(domain);
+            break;
+        case Action::destroy:
+        case Action::coredump_destroy:
+            stop(job, {VIR_DOMAIN_SHUTOFF_CRASHED, VIR_DOMAIN_EVENT_STOPPED_CRASHED});
+            break;
+    }
+}
+
+// A CPU that does not answer INIT may still run: nothing of the partition can be given away.
+void Lifecycle::answer_loss(const Job& job) {
+    Domain& domain = job.domain();
+    const DomainView view = domain.view();
+    if (view.state == VIR_DOMAIN_CRASHED && view.reason == VIR_DOMAIN_CRASHED_UNKNOWN)
+        return;
+    log::error(
+        "domain '{}' is lost: a CPU does not answer, and nothing that it holds can be given "
+        "back. Only a reset of the host helps; CPUs {}",
+        view.name, domain.running->grant.holding().all_cpus().to_string());
+    domain.set_state(VIR_DOMAIN_CRASHED, VIR_DOMAIN_CRASHED_UNKNOWN);
+    save_live(domain);
+    push(domain, VIR_DOMAIN_EVENT_CRASHED, VIR_DOMAIN_EVENT_CRASHED_PANICKED);
+}
+
+// Nothing runs any more, so a domain that cannot be started again is stopped.
+bool Lifecycle::restart_ended(const Job& job) {
+    try {
+        restart(job);
+        return true;
+    } catch (const Error& error) {
+        log::error("{}", error.what());
+    }
+    if (job.domain().running)
+        stop(job, {VIR_DOMAIN_SHUTOFF_FAILED, VIR_DOMAIN_EVENT_STOPPED_FAILED});
+    return false;
+}
+
+}  // namespace mk::domain

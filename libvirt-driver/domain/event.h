@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Domain events, in the order the state changes happened: one queue for all of them. The api
+// layer subscribes once and fans out to clients.
+//
+// Thread-safe. Sinks are called from one thread, one at a time, without any lock held, and must
+// not block.
+#pragma once
+
+#include <libvirt/libvirt.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "util/uuid.h"
+
+namespace mk::domain {
+
+struct DomainIdentity {
+    std::string name;
+    Uuid uuid;
+    int id = -1;  // -1: inactive
+};
+
+struct LifecycleEvent {
+    virDomainEventType type;
+    int detail;  // virDomainEvent<Type>DetailType
+};
+struct RebootEvent {};
+struct MetadataChangeEvent {
+    virDomainMetadataType type;
+    std::string uri;  // of an element; empty otherwise
+};
+
+struct Event {
+    DomainIdentity domain;
+    std::variant<LifecycleEvent, RebootEvent, MetadataChangeEvent> what;
+};
+
+using EventSink = std::function<void(const Event&)>;
+
+class EventQueue {
+  public:
+    EventQueue();
+    EventQueue(const EventQueue&) = delete;
+    EventQueue& operator=(const EventQueue&) = delete;
+    ~EventQueue();
+
+    // Returns a number for remove_sink(). After remove_sink() returned the sink is not called.
+    [[nodiscard]] int add_sink(EventSink sink);
+    void remove_sink(int number);
+    void push(Event event);
+    // Blocks until everything pushed before the call was delivered.
+    void drain();
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mk::domain

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Start, stop and restart.
+#include "domain/lifecycle.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <utility>
+
+#include "domain/steps.h"
+#include "util/error.h"
+#include "util/log.h"
+
+namespace mk::domain {
+
+bool has_ended(backend::State state) {
+    return state != backend::State::booting && state != backend::State::running;
+}
+
+void Lifecycle::push(const Domain& domain, virDomainEventType type, int detail) {
+    context_.events.push({domain.identity(), LifecycleEvent{type, detail}});
+}
+
+void Lifecycle::save_live(const Domain& domain) {
+    const DomainView view = domain.view();
+    LiveRecord record;
+    record.definition = *view.live;
+    record.details = view.details;
+    record.state = view.state;
+    record.reason = view.reason;
+    record.persistent = view.persistent;
+    record.autodestroy = domain.running && domain.running->autodestroy;
+    context_.store.save_live(record);
+}
+
+void Lifecycle::start(const Job& job, std::shared_ptr<const Definition> definition,
+                      const StartOptions& options) {
+    if (options.paused)
+        throw Error(VIR_ERR_OPERATION_UNSUPPORTED,
+                    "a domain cannot be started paused: suspending is not supported yet");
+    try {
+        run_steps(job, definition, options);
+    } catch (const Error& error) {
+        throw Error(error.code(),
+                    fmt::format("cannot start domain '{}': {}", definition->name, error.what()),
+                    error.error_number());
+    }
+    log::info("domain '{}' started on CPUs {}", definition->name,
+              job.domain().running->grant.holding().all_cpus().to_string());
+    push(job.domain(), VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED);
+}
+
+void Lifecycle::run_steps(const Job& job, const std::shared_ptr<const Definition>& definition,
+                          const StartOptions& options) {
+    Domain& domain = job.domain();
+    const Starting starting(domain);
+    const backend::Limits limits = require_host(context_);
+    const BootFiles files = open_boot_files(context_, *definition);
+    PartitionStep partition(context_, stranded_, *definition, limits.memory_align_kib);
+    starting.check();
+    partition.create();
+    partition.add_memory();
+    starting.check();
+    partition.add_cpus();
+    partition.load(files);
+    starting.check();
+    ConsoleStep console(context_, *definition);
+    auto partition_watch = watch(job.shared());
+
+    LiveRecord record;
+    record.definition = *definition;
+    record.details = {context_.domains.next_id(), partition.grant().cpus(), console.hub().tty(),
+                      nodeset(partition.grant().memory())};
+    record.state = VIR_DOMAIN_RUNNING;
+    record.reason = VIR_DOMAIN_RUNNING_BOOTED;
+    record.persistent = domain.view().persistent;
+    record.autodestroy = options.autodestroy;
+    LiveRecordStep live_record(context_, record);
+
+    context_.backend.start(definition->uuid);
+    const auto state = attach_console(domain.uuid(), console.hub(), nullptr);
+
+    auto running = std::make_unique<Running>();
+    running->autodestroy = options.autodestroy;
+    running->watch = std::move(partition_watch);
+    running->grant = partition.commit();
+    running->console = console.commit();
+    live_record.commit();
+    domain.running = std::move(running);
+    activate(domain, definition, record.details);
+    listen(job.shared(), state);
+}
+
+void Lifecycle::activate(Domain& domain, const std::shared_ptr<const Definition>& definition,
+                         const LiveDetails& details) {
+    domain.update([&](DomainFields& fields) {
+        fields.view.live = definition;
+        fields.view.id = details.id;
+        fields.view.details = details;
+        fields.view.state = VIR_DOMAIN_RUNNING;
+        fields.view.reason = VIR_DOMAIN_RUNNING_BOOTED;
+        fields.console = domain.running->console;
+    });
+}
+
+// `earlier`: how far a log got that is to be continued; null for a fresh start.
+backend::State Lifecycle::attach_console(const Uuid& uuid, ConsoleHub& console,
+                                         const ConsoleRecord* earlier) {
+    const backend::Status status = context_.backend.status(uuid);
+    ConsoleRecord record{status.boots, 0};
+    if (earlier != nullptr && earlier->boots == status.boots)
+        record.position = earlier->position;
+    console.attach(context_.backend.open_console(uuid, record.position), record);
+    return status.state;
+}
+
+// `seen` is what the last status said: it has silenced the watch.
+void Lifecycle::listen(const std::shared_ptr<Domain>& domain, backend::State seen) {
+    domain->running->watch->arm();
+    if (has_ended(seen))
+        context_.workers.post([this, domain] { answer(domain); });
+}
+
+std::unique_ptr<PartitionWatch> Lifecycle::watch(const std::shared_ptr<Domain>& domain) {
+    const std::weak_ptr<Domain> weak = domain;
+    return std::make_unique<PartitionWatch>(context_.loop, context_.backend.watch(domain->uuid()),
+                                            [this, weak] {
+                                                context_.workers.post([this, weak] {
+                                                    if (const auto target = weak.lock())
+                                                        answer(target);
+                                                });
+                                            });
+}
+
+void Lifecycle::stop(const Job& job, const Ending& ending) {
+    Domain& domain = job.domain();
+    try {
+        context_.backend.stop(domain.uuid());
+        domain.running->console->detach();  // the last words, before they are gone
+        context_.backend.destroy(domain.uuid());
+    } catch (const Error& error) {
+        if (error.code() != VIR_ERR_NO_DOMAIN) {
+            if (context_.backend.status(domain.uuid()).state == backend::State::lost)
+                answer_loss(job);
+            throw Error(error.code(),
+                        fmt::format("cannot stop domain '{}': {}", domain.name(), error.what()),
+                        error.error_number());
+        }
+    }
+    forget_partition(job, ending);
+}
+
+std::unique_ptr<Job> Lifecycle::job_to_stop(const std::shared_ptr<Domain>& domain) {
+    using Clock = std::chrono::steady_clock;
+    constexpr auto between_cancels = std::chrono::milliseconds(200);
+    const auto give_up = Clock::now() + Job::default_patience;
+    bool cancelled = false;
+    for (;;) {
+        if (cancel_start(*domain))
+            cancelled = true;
+        try {
+            const std::chrono::milliseconds patience =
+                cancelled ? between_cancels : std::chrono::milliseconds(Job::default_patience);
+            auto job = std::make_unique<Job>(domain, "destroy", patience);
+            if (cancelled && !domain->view().active())
+                return nullptr;
+            require_active(domain->view());
+            return job;
+        } catch (const Error& error) {
+            if (cancelled && error.code() == VIR_ERR_NO_DOMAIN)
+                return nullptr;  // a transient domain, gone with its start
+            const bool again = cancelled && error.code() == VIR_ERR_OPERATION_TIMEOUT;
+            if (!again || Clock::now() >= give_up)
+                throw;
+        }
+    }
+}
+
+bool Lifecycle::cancel_start(Domain& domain) {
+    const bool starting = domain.update([](DomainFields& fields) {
+        fields.cancelled = fields.cancelled || fields.starting;
+        return fields.starting;
+    });
+    if (!starting)
+        return false;
+    try {
+        context_.backend.cancel(domain.uuid());
+    } catch (const Error& error) {  // nothing to cancel yet, or no more
+        log::debug("cancel: {}", error.what());
+    }
+    return true;
+}
+
+void Lifecycle::request(const Job& job, backend::Request what) {
+    const DomainView view = job.domain().view();
+    require_active(view);
+    if (context_.backend.status(view.uuid).state == backend::State::booting)
+        throw Error(VIR_ERR_OPERATION_INVALID,
+                    fmt::format("the app kernel of domain '{}' has not reported yet and cannot be "
+                                "asked; destroy and reset work",
+                                view.name));
+    context_.backend.request(view.uuid, what);
+}
+
+// The partition is gone: so is everything that only a running domain has.
+void Lifecycle::forget_partition(const Job& job, const Ending& ending) {
+    Domain& domain = job.domain();
+    domain.running->watch.reset();
+    domain.running->console->end();
+    try {
+        context_.store.remove_live(domain.name());
+    } catch (const std::exception& error) {
+        log::error("{}", error.what());
+    }
+    domain.running.reset();  // before anybody can know: the pool has it all again
+    domain.update([&](DomainFields& fields) {
+        fields.view.id = -1;
+        fields.view.details = {};
+        fields.view.state = VIR_DOMAIN_SHUTOFF;
+        fields.view.reason = ending.reason;
+        fields.view.updated = false;
+        fields.console.reset();
+        if (fields.view.persistent)
+            fields.view.live.reset();  // a transient domain ends with its definition
+    });
+    context_.domains.remove_if_dead(job.shared());
+    log::info("domain '{}' stopped; its CPUs and memory are the host's again", domain.name());
+    push(domain, VIR_DOMAIN_EVENT_STOPPED, ending.detail);
+}
+
+void Lifecycle::restart(const Job& job) {
+    Domain& domain = job.domain();
+    const auto definition = domain.view().live;
+    const auto failed = [&](const Error& error) {
+        return Error(
+            error.code(),
+            fmt::format("cannot start domain '{}' again: {}", definition->name, error.what()),
+            error.error_number());
+    };
+    backend::State state = backend::State::created;
+    bool stopped = false;
+    try {
+        const BootFiles files = open_boot_files(context_, *definition);
+        context_.backend.stop(domain.uuid());
+        stopped = true;
+        domain.running->console->detach();
+        context_.backend.load(domain.uuid(), files.kernel, files.initrd, definition->cmdline);
+        context_.backend.start(domain.uuid());
+        state = attach_console(domain.uuid(), *domain.running->console, nullptr);
+    } catch (const Error& error) {
+        if (stopped)
+            stop(job, {VIR_DOMAIN_SHUTOFF_FAILED, VIR_DOMAIN_EVENT_STOPPED_FAILED});
+        throw failed(error);
+    }
+    domain.set_state(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED);
+    save_live(domain);
+    listen(job.shared(), state);
+}
+
+void Lifecycle::adopt(const Job& job, const Survivor& survivor, const backend::Status& status) {
+    Domain& domain = job.domain();
+    host::Holding holding;
+    holding.cpus = status.cpus;
+    holding.idle_cpus = status.idle_cpus;
+    for (const backend::MemoryRange& range : status.memory) {
+        const auto node = static_cast<unsigned>(std::max(range.node, 0));
+        auto share = std::find_if(holding.memory.begin(), holding.memory.end(),
+                                  [node](const auto& entry) { return entry.node == node; });
+        if (share == holding.memory.end())
+            share = holding.memory.insert(share, {node, 0});
+        share->size_kib += range.size_kib;
+    }
+    auto running = std::make_unique<Running>();
+    running->autodestroy = survivor.autodestroy;
+    running->grant = context_.pool.adopt(domain.uuid(), std::move(holding));
+
+    ConsoleOptions options = console_options(context_, *survivor.definition);
+    const auto record = read_console_record(options.record_path).value_or(ConsoleRecord{});
+    options.record = record;
+    for (ConsoleLogFile& log : options.logs)
+        log.append = true;  // it is still the same run
+    running->console = adopt_console(options);
+    running->watch = watch(job.shared());
+    const LiveDetails details{survivor.id, status.cpus, running->console->tty(),
+                              nodeset(running->grant.memory())};
+    domain.running = std::move(running);
+    activate(domain, survivor.definition, details);
+    try {
+        attach_console(domain.uuid(), *domain.running->console, &record);
+        save_live(domain);
+    } catch (const Error& error) {
+        log::error("domain '{}': {}", domain.name(), error.what());
+    }
+}
+
+// A log that cannot be opened is no reason to give up a running domain.
+std::shared_ptr<ConsoleHub> Lifecycle::adopt_console(ConsoleOptions options) {
+    try {
+        return std::make_shared<ConsoleHub>(context_.loop, options);
+    } catch (const Error& error) {
+        log::error("domain '{}' goes on without a console log: {}", options.domain_name,
+                   error.what());
+        options.logs.clear();
+        return std::make_shared<ConsoleHub>(context_.loop, options);
+    }
+}
+
+backend::Status Lifecycle::status(const std::shared_ptr<Domain>& domain) {
+    require_active(domain->view());
+    backend::Status status = context_.backend.status(domain->uuid());
+    // Asking has silenced the watch, so an end that it would have told of is answered from here.
+    if (has_ended(status.state))
+        context_.workers.post([this, domain] { answer(domain); });
+    return status;
+}
+
+}  // namespace mk::domain

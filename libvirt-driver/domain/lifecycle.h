@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// From a definition to a running partition and back. A start is a list of steps, each of which
+// undoes itself unless all succeed; a stop gives everything back to the host. What a partition
+// does by itself is answered in ending.cpp; what survived an earlier daemon in reconcile.h.
+//
+// Thread-safe; the Job that each function takes is what orders them for one domain. Calls block.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "domain/context.h"
+#include "domain/definition.h"
+#include "domain/domain.h"
+#include "domain/driver.h"
+#include "domain/steps.h"
+
+namespace mk::domain {
+
+// How a domain came to its end: the reason it then shows and the detail of the event.
+struct Ending {
+    virDomainShutoffReason reason;
+    virDomainEventStoppedDetailType detail;
+};
+
+// Not on its way any more: an end of its own, or a restart that broke off.
+[[nodiscard]] bool has_ended(backend::State state);
+
+class Lifecycle {
+  public:
+    explicit Lifecycle(const Context& context) : context_(context) {}
+    Lifecycle(const Lifecycle&) = delete;
+    Lifecycle& operator=(const Lifecycle&) = delete;
+
+    // Runs `definition`. Throws Error as the failing step says it ("cannot start domain 'web':
+    // …"); everything is given back then. REQUIRES: not active.
+    void start(const Job& job, std::shared_ptr<const Definition> definition,
+               const StartOptions& options);
+    // By force. Throws Error(VIR_ERR_OPERATION_FAILED) if a CPU does not answer: the domain is
+    // then crashed and keeps everything. REQUIRES: active.
+    void stop(const Job& job, const Ending& ending);
+    // The job of a domain that is to be stopped by force. A start that is under way is cancelled;
+    // if that was all, null. Throws as Job, and VIR_ERR_OPERATION_INVALID if it is not active.
+    [[nodiscard]] std::unique_ptr<Job> job_to_stop(const std::shared_ptr<Domain>& domain);
+    // Asks the app kernel. Throws Error(VIR_ERR_OPERATION_INVALID) if nobody is there to be asked.
+    void request(const Job& job, backend::Request what);
+    // Boots it again on the same resources, with its id. Throws Error: if the app kernel could
+    // be left as it was (a missing file), it was; else the domain is stopped. REQUIRES: active.
+    void restart(const Job& job);
+
+    // A partition that an earlier daemon left: makes the domain active. listen() is the next
+    // step. Throws as Pool::adopt(), and if there is no pty. REQUIRES: not active.
+    struct Survivor {
+        std::shared_ptr<const Definition> definition;
+        int id = 0;
+        bool autodestroy = false;
+    };
+    void adopt(const Job& job, const Survivor& survivor, const backend::Status& status);
+
+    // Hears of its end from now on; `seen` is the state that the last status told.
+    void listen(const std::shared_ptr<Domain>& domain, backend::State seen);
+    // The backend's status; what it says of an end is answered soon. Throws as
+    // Backend::status(), and VIR_ERR_OPERATION_INVALID if the domain is not active.
+    [[nodiscard]] backend::Status status(const std::shared_ptr<Domain>& domain);
+    // Does what follows if its app kernel has ended: on_poweroff, on_reboot, on_crash. Never
+    // throws; a failure goes to the log. REQUIRES: no job is held by this thread.
+    void answer(const std::shared_ptr<Domain>& domain) noexcept;
+    // What answer() does, for whoever holds the job.
+    void answer_end(const Job& job);
+
+    // Writes the live record of a running domain. REQUIRES: the job.
+    void save_live(const Domain& domain);
+    void push(const Domain& domain, virDomainEventType type, int detail);
+
+  private:
+    void run_steps(const Job& job, const std::shared_ptr<const Definition>& definition,
+                   const StartOptions& options);
+    void activate(Domain& domain, const std::shared_ptr<const Definition>& definition,
+                  const LiveDetails& details);
+    backend::State attach_console(const Uuid& uuid, ConsoleHub& console,
+                                  const ConsoleRecord* earlier);
+    [[nodiscard]] std::shared_ptr<ConsoleHub> adopt_console(ConsoleOptions options);
+    bool cancel_start(Domain& domain);
+    [[nodiscard]] std::unique_ptr<PartitionWatch> watch(const std::shared_ptr<Domain>& domain);
+    void answer_state(const Job& job, const backend::Status& status);
+    void answer_shutdown(const Job& job, Action action);
+    void answer_reboot(const Job& job);
+    void answer_panic(const Job& job, const backend::Status& status);
+    void answer_loss(const Job& job);
+    bool restart_ended(const Job& job);
+    void forget_partition(const Job& job, const Ending& ending);
+
+    const Context context_;
+    Stranded stranded_;
+};
+
+}  // namespace mk::domain

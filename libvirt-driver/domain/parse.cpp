@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// <domain> to Definition. The table of elements has refused every element and attribute that is
+// not honoured before anything here looks at a value, so what is not read here is live only.
+#include <fmt/core.h>
+
+#include <charconv>
+#include <limits>
+
+#include "domain/definition.h"
+#include "domain/document.h"
+#include "domain/elements.h"
+#include "util/error.h"
+#include "util/xml.h"
+
+namespace mk::domain {
+namespace {
+
+constexpr std::string_view one_port = "an app kernel has one port; use one <console>";
+
+[[noreturn]] void bad_value(std::string_view path, std::string_view value) {
+    // libvirt's words, src/conf/domain_conf.c
+    throw Error(VIR_ERR_XML_ERROR,
+                fmt::format("Invalid value '{}' for element or attribute '{}'", value, path));
+}
+
+template <typename Number>
+Number number(std::string_view text, std::string_view path) {
+    Number value = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, status] = std::from_chars(text.data(), end, value);
+    if (status != std::errc() || stop != end) {
+        bad_value(path, text);
+    }
+    return value;
+}
+
+CpuSet cpu_set(std::string_view text, std::string_view path) {
+    CpuSet set = CpuSet::parse(text);
+    if (set.empty()) {
+        // libvirt's words, virDomainVcpuParse
+        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                    fmt::format("Invalid value of 'cpuset' in {}: {}", path, text));
+    }
+    return set;
+}
+
+std::string child_text(const xmlNode* parent, const char* name) {
+    const xmlNode* child = xml_child(parent, name);
+    return child != nullptr ? xml_text(child) : std::string();
+}
+
+// Bytes in one unit of libvirt's scaled integers; src/util/virutil.c, virScaleInteger.
+std::uint64_t unit_bytes(std::string_view unit) {
+    constexpr std::string_view letters = "kmgtpe";
+    const auto lower = [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    };
+    std::string small;
+    for (const char c : unit) {
+        small += lower(c);
+    }
+    if (small == "b" || small == "byte" || small == "bytes") {
+        return 1;
+    }
+    const auto power = small.empty() ? letters.npos : letters.find(small[0]);
+    const std::string_view rest = std::string_view(small).substr(small.empty() ? 0 : 1);
+    if (power == letters.npos || (!rest.empty() && rest != "ib" && rest != "b")) {
+        throw Error(VIR_ERR_INVALID_ARG, fmt::format("unknown suffix '{}'", unit));
+    }
+    std::uint64_t bytes = 1;
+    for (std::size_t i = 0; i <= power; i++) {
+        bytes *= rest == "b" ? 1000 : 1024;
+    }
+    return bytes;
+}
+
+std::uint64_t memory_kib(const xmlNode* node, std::string_view path) {
+    const auto count = number<std::uint64_t>(xml_text(node), path);
+    const std::string unit = xml_attribute(node, "unit").value_or("KiB");
+    const std::uint64_t scale = unit_bytes(unit);
+    constexpr auto limit = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    if (count > limit / scale) {
+        throw Error(VIR_ERR_OVERFLOW, fmt::format("value too large: {}{}", count, unit));
+    }
+    const std::uint64_t bytes = count * scale;
+    return bytes / 1024 + (bytes % 1024 != 0 ? 1 : 0);
+}
+
+void read_identity(const xmlNode* root, Definition& out) {
+    out.name = child_text(root, "name");
+    if (out.name.empty()) {
+        throw Error(VIR_ERR_NO_NAME, "missing name information");
+    }
+    if (const xmlNode* node = xml_child(root, "uuid")) {
+        const auto uuid = Uuid::parse(xml_text(node));
+        if (!uuid || !uuid->valid()) {
+            throw Error(VIR_ERR_XML_ERROR, "malformed uuid element");
+        }
+        out.uuid = *uuid;
+    } else {
+        out.uuid = Uuid::random();
+    }
+    out.title = child_text(root, "title");
+    if (out.title.find('\n') != std::string::npos) {
+        throw Error(VIR_ERR_XML_ERROR, "Domain title can't contain newlines");
+    }
+    out.description = child_text(root, "description");
+}
+
+void read_metadata(const xmlNode* root, Definition& out) {
+    const xmlNode* metadata = xml_child(root, "metadata");
+    if (metadata == nullptr) {
+        return;
+    }
+    for (const xmlNode* child : xml_children(metadata)) {
+        const std::string uri(xml_uri(child));
+        if (uri.empty()) {
+            throw Error(VIR_ERR_XML_ERROR,
+                        fmt::format("element <{}> in <metadata> has no XML namespace; give it "
+                                    "one of its own",
+                                    xml_name(child)));
+        }
+        for (const MetadataElement& other : out.metadata) {
+            if (other.uri == uri) {
+                throw Error(VIR_ERR_XML_ERROR,
+                            fmt::format("two elements in <metadata> have the namespace '{}'; only "
+                                        "one can",
+                                        uri));
+            }
+        }
+        out.metadata.push_back({uri, xml_print(XmlDoc::copy_of(child).root(), 2)});
+    }
+}
+
+void read_memory(const xmlNode* root, Definition& out) {
+    const xmlNode* memory = xml_child(root, "memory");
+    if (memory == nullptr) {
+        throw Error(VIR_ERR_XML_ERROR, "Memory size must be specified via <memory>");
+    }
+    out.memory_kib = memory_kib(memory, "domain/memory");
+    const xmlNode* current = xml_child(root, "currentMemory");
+    out.current_memory_kib =
+        current != nullptr ? memory_kib(current, "domain/currentMemory") : out.memory_kib;
+    if (out.current_memory_kib != out.memory_kib) {
+        refuse_value("domain/currentMemory", fmt::format("{} KiB", out.current_memory_kib),
+                     fmt::format("a partition has all of its memory from the start; say {} KiB "
+                                 "as <memory> does, or leave it out",
+                                 out.memory_kib));
+    }
+}
+
+void read_vcpu(const xmlNode* root, Definition& out) {
+    const xmlNode* vcpu = xml_child(root, "vcpu");
+    if (vcpu == nullptr) {
+        return;
+    }
+    out.vcpus = number<unsigned>(xml_text(vcpu), "domain/vcpu");
+    const std::string placement = xml_attribute(vcpu, "placement").value_or("static");
+    if (placement != "static" && placement != "auto") {
+        bad_value("domain/vcpu@placement", placement);
+    }
+    if (const auto text = xml_attribute(vcpu, "cpuset")) {
+        if (placement == "auto") {
+            refuse_value("domain/vcpu@placement", placement, "with a cpuset it is 'static'");
+        }
+        out.cpuset = cpu_set(*text, "domain/vcpu");
+    }
+    if (const auto text = xml_attribute(vcpu, "current")) {
+        if (number<unsigned>(*text, "domain/vcpu@current") != out.vcpus) {
+            refuse_value(
+                "domain/vcpu@current", *text,
+                fmt::format("vCPUs cannot be plugged yet; say {} or leave it out", out.vcpus));
+        }
+    }
+}
+
+void read_cputune(const xmlNode* root, Definition& out) {
+    const xmlNode* tune = xml_child(root, "cputune");
+    if (tune == nullptr) {
+        return;
+    }
+    for (const xmlNode* pin : xml_children(tune)) {
+        const auto vcpu = xml_attribute(pin, "vcpu");
+        const auto cpus = xml_attribute(pin, "cpuset");
+        if (!vcpu || !cpus) {
+            throw Error(VIR_ERR_XML_ERROR,
+                        fmt::format("missing {} for vcpupin", vcpu ? "cpuset" : "vcpu id"));
+        }
+        const auto id = number<unsigned>(*vcpu, "domain/cputune/vcpupin@vcpu");
+        if (!out.vcpu_pins.emplace(id, cpu_set(*cpus, "domain/cputune/vcpupin")).second) {
+            throw Error(VIR_ERR_XML_ERROR, fmt::format("duplicate vcpupin for vcpu '{}'", id));
+        }
+    }
+}
+
+void read_os(const xmlNode* root, Definition& out) {
+    const xmlNode* os = xml_child(root, "os");
+    const xmlNode* type = os != nullptr ? xml_child(os, "type") : nullptr;
+    const std::string name = type != nullptr ? xml_text(type) : std::string();
+    if (name.empty()) {
+        throw Error(VIR_ERR_XML_ERROR, "an os <type> must be specified");
+    }
+    if (name != "hvm") {
+        refuse_value("domain/os/type", name, "only 'hvm' is");
+    }
+    out.arch = xml_attribute(type, "arch").value_or("x86_64");
+    if (out.arch != "x86_64") {
+        refuse_value("domain/os/type@arch", out.arch, "app kernels are 'x86_64', as the host is");
+    }
+    out.machine = xml_attribute(type, "machine").value_or("");
+    if (!out.machine.empty() && out.machine != "multikernel") {
+        refuse_value("domain/os/type@machine", out.machine,
+                     "no machine is emulated; remove the attribute");
+    }
+    out.kernel = child_text(os, "kernel");
+    out.initrd = child_text(os, "initrd");
+    out.cmdline = child_text(os, "cmdline");
+}
+
+void read_actions(const xmlNode* root, Definition& out) {
+    const auto read = [root](const char* element, Action& action) {
+        const xmlNode* node = xml_child(root, element);
+        if (node == nullptr) {
+            return;
+        }
+        const std::string text = xml_text(node);
+        const auto named = action_from(text);
+        if (!named) {
+            throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                        fmt::format("unknown {} action: {}", element, text));
+        }
+        action = *named;
+    };
+    read("on_poweroff", out.on_poweroff);
+    read("on_reboot", out.on_reboot);
+    read("on_crash", out.on_crash);
+}
+
+// What is true of every partition: kept, so that it is printed again.
+void read_true_anyway(const xmlNode* root, Definition& out) {
+    if (const xmlNode* features = xml_child(root, "features")) {
+        out.acpi = xml_child(features, "acpi") != nullptr;
+        out.apic = xml_child(features, "apic") != nullptr;
+    }
+    if (const xmlNode* cpu = xml_child(root, "cpu")) {
+        const std::string mode = xml_attribute(cpu, "mode").value_or("custom");
+        if (mode != "host-passthrough") {
+            refuse_value("domain/cpu@mode", mode, "only 'host-passthrough' is");
+        }
+        out.cpu_host_passthrough = true;
+    }
+    if (const xmlNode* clock = xml_child(root, "clock")) {
+        const std::string offset = xml_attribute(clock, "offset").value_or("utc");
+        if (offset != "utc") {
+            refuse_value("domain/clock@offset", offset, "only 'utc' is");
+        }
+        out.clock_utc = true;
+    }
+}
+
+void read_log(const xmlNode* log, const std::string& path, Console& out) {
+    out.log_file = xml_attribute(log, "file");
+    if (!out.log_file || out.log_file->empty()) {
+        throw Error(VIR_ERR_XML_ERROR, fmt::format("missing file in {}", path));
+    }
+    const std::string append = xml_attribute(log, "append").value_or("off");
+    if (append != "on" && append != "off") {
+        bad_value(path + "@append", append);
+    }
+    out.log_append = append == "on";
+}
+
+// What <serial> and <console> both have.
+Console read_port(const xmlNode* port, const std::string& path) {
+    Console out;
+    const std::string type = xml_attribute(port, "type").value_or("pty");
+    if (type != "pty") {
+        refuse_value(path + "@type", type, "only 'pty' is, with <log> for a file");
+    }
+    if (const xmlNode* log = xml_child(port, "log")) {
+        read_log(log, path + "/log", out);
+    }
+    if (const xmlNode* target = xml_child(port, "target")) {
+        const std::string number_text = xml_attribute(target, "port").value_or("0");
+        if (number<unsigned>(number_text, path + "/target@port") != 0) {
+            refuse_value(path + "/target@port", number_text, one_port);
+        }
+        const std::string device = xml_attribute(target, "type").value_or("serial");
+        if (device != "serial" && device != "virtio") {
+            refuse_value(path + "/target@type", device, "'serial' and 'virtio' are");
+        }
+        out.virtio_target = device == "virtio";
+    }
+    if (const xmlNode* alias = xml_child(port, "alias")) {
+        const auto name = xml_attribute(alias, "name");
+        if (name && name->starts_with("ua-")) {  // others are the driver's: formatdomain, alias
+            out.alias = name;
+        }
+    }
+    return out;
+}
+
+xmlNode* only_port(const xmlNode* devices, std::string_view name) {
+    xmlNode* found = nullptr;
+    for (xmlNode* child : xml_children(devices)) {
+        if (xml_name(child) == name && found != nullptr) {
+            throw Error(
+                VIR_ERR_CONFIG_UNSUPPORTED,
+                fmt::format("a second domain/devices/{} is not supported: {}", name, one_port));
+        }
+        found = xml_name(child) == name ? child : found;
+    }
+    return found;
+}
+
+// <serial> and <console> describe one port: what only one of them says holds for both.
+Console merge(const Console& serial, const Console& console) {
+    Console out = serial;
+    out.serial_element = true;
+    if (console.virtio_target) {
+        refuse_value("domain/devices/console/target@type", "virtio",
+                     "with <serial> it would be a second port; an app kernel has one");
+    }
+    const bool log_clash =
+        serial.log_file && console.log_file &&
+        (serial.log_file != console.log_file || serial.log_append != console.log_append);
+    if (log_clash || (serial.alias && console.alias && serial.alias != console.alias)) {
+        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                    "<serial> and <console> are one port and say different things of it");
+    }
+    if (!out.log_file) {
+        out.log_file = console.log_file;
+        out.log_append = console.log_append;
+    }
+    if (!out.alias) {
+        out.alias = console.alias;
+    }
+    return out;
+}
+
+void read_devices(const xmlNode* root, Definition& out) {
+    const xmlNode* devices = xml_child(root, "devices");
+    if (devices == nullptr) {
+        return;
+    }
+    out.emulator = child_text(devices, "emulator");
+    if (const xmlNode* balloon = xml_child(devices, "memballoon")) {
+        const std::string model = xml_attribute(balloon, "model").value_or("");
+        if (model != "none") {
+            refuse_value("domain/devices/memballoon@model", model,
+                         "memory is whole blocks, there is no balloon; only 'none' is");
+        }
+        out.memballoon_none = true;
+    }
+    const xmlNode* serial = only_port(devices, "serial");
+    const xmlNode* console = only_port(devices, "console");
+    if (serial != nullptr) {
+        const Console port = read_port(serial, "domain/devices/serial");
+        out.console = merge(
+            port, console != nullptr ? read_port(console, "domain/devices/console") : Console{});
+    } else if (console != nullptr) {
+        out.console = read_port(console, "domain/devices/console");
+    }
+}
+
+}  // namespace
+
+Definition parse(std::string_view xml, const ParseOptions& options) {
+    const XmlDoc doc = XmlDoc::parse(xml, "(domain_definition)");
+    if (options.validate_schema) {
+        doc.validate(options.schema);
+    }
+    return parse_node(doc.root());
+}
+
+Definition parse_node(const xmlNode* root) {
+    if (xml_name(root) != "domain" || !xml_uri(root).empty()) {
+        throw Error(VIR_ERR_XML_ERROR,
+                    fmt::format("expecting root element of 'domain', not '{}'", xml_name(root)));
+    }
+    const auto type = xml_attribute(root, "type");
+    if (!type) {
+        throw Error(VIR_ERR_XML_ERROR, "missing domain type attribute");
+    }
+    if (*type != "multikernel") {
+        refuse_value("domain@type", *type, "this driver runs 'multikernel' domains");
+    }
+    check_elements(root);
+    Definition out;
+    read_identity(root, out);
+    read_metadata(root, out);
+    read_memory(root, out);
+    read_vcpu(root, out);
+    read_cputune(root, out);
+    read_os(root, out);
+    read_true_anyway(root, out);
+    read_actions(root, out);
+    read_devices(root, out);
+    restore_wanted(root, out);
+    return out;
+}
+
+}  // namespace mk::domain

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Comparing definitions, live records and partitions, one partition at a time.
+#include "domain/reconcile.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <exception>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "domain/steps.h"
+#include "util/error.h"
+#include "util/log.h"
+
+namespace mk::domain {
+namespace {
+
+using DefinitionPtr = std::shared_ptr<const Definition>;
+using backend::State;
+
+void report(const std::vector<LoadProblem>& problems) {
+    for (const LoadProblem& problem : problems)
+        log::error("{}: {}", problem.path, problem.what);
+}
+
+void load_definitions(const Context& context) {
+    LoadedDomains loaded = context.store.load();
+    report(loaded.problems);
+    for (StoredDomain& stored : loaded.domains) {
+        const auto definition = std::make_shared<const Definition>(std::move(stored.definition));
+        const auto added = context.domains.find_or_add(definition);
+        added.domain->update([&](DomainFields& fields) {
+            fields.view.persistent = true;
+            fields.view.persistent_definition = definition;
+            fields.view.live.reset();
+            fields.view.autostart = stored.autostart;
+        });
+    }
+}
+
+// nullopt: the kernel could not be asked. No module is an answer: then no partition exists.
+std::optional<std::vector<Uuid>> list_partitions(backend::Backend& backend) {
+    try {
+        return backend.list();
+    } catch (const Error& error) {
+        if (error.error_number() == ENOENT)
+            return std::vector<Uuid>{};
+        log::error("running partitions, if any, cannot be found: {}", error.what());
+        return std::nullopt;
+    }
+}
+
+// What is known of a partition whose record is lost.
+Definition guess(const Uuid& uuid, const backend::Status& status) {
+    Definition definition;
+    definition.uuid = uuid;
+    definition.name = status.name;
+    definition.memory_kib = status.memory_kib;
+    definition.current_memory_kib = status.memory_kib;
+    definition.vcpus = static_cast<unsigned>(std::max<std::size_t>(1, status.cpus.size()));
+    try {
+        validate_name(definition.name);
+    } catch (const Error&) {
+        definition.name = uuid.to_string();
+    }
+    return definition;
+}
+
+class Reconciler {
+  public:
+    Reconciler(const Context& context, Lifecycle& lifecycle)
+        : context_(context), lifecycle_(lifecycle) {
+        LoadedRecords loaded = context.store.load_live();
+        report(loaded.problems);
+        for (LiveRecord& record : loaded.records)
+            records_.emplace(record.definition.uuid, std::move(record));
+        for (const auto& [uuid, record] : records_)
+            context.domains.reserve_id(record.details.id);
+    }
+
+    void adopt(const Uuid& uuid);
+    // Records whose partition is gone.
+    void bury_the_rest();
+
+  private:
+    void give_back(const Uuid& uuid, const backend::Status& status);
+    [[nodiscard]] std::shared_ptr<Domain> domain_for(const Uuid& uuid,
+                                                     const backend::Status& status,
+                                                     const LiveRecord* record,
+                                                     DefinitionPtr& definition);
+    void take_over(const Job& job, const Lifecycle::Survivor& survivor,
+                   const backend::Status& status, const LiveRecord* record);
+    void forget(const LiveRecord& record) noexcept;
+
+    const Context& context_;
+    Lifecycle& lifecycle_;
+    std::map<Uuid, LiveRecord> records_;
+};
+
+void Reconciler::adopt(const Uuid& uuid) {
+    const backend::Status status = context_.backend.status(uuid);
+    const auto found = records_.find(uuid);
+    const std::optional<LiveRecord> record =
+        found == records_.end() ? std::nullopt : std::optional(found->second);
+    const bool ran = status.boots > 0 || status.state == State::lost;
+    if (!ran) {
+        give_back(uuid, status);
+        return;
+    }
+    if (found != records_.end())
+        records_.erase(found);
+    DefinitionPtr definition;
+    const auto domain = domain_for(uuid, status, record ? &*record : nullptr, definition);
+    const Job job(domain, "adopt");
+    try {
+        const int id = record ? record->details.id : context_.domains.next_id();
+        take_over(job, {definition, id, record && record->autodestroy}, status,
+                  record ? &*record : nullptr);
+    } catch (const Error&) {
+        if (!domain->running)
+            context_.domains.remove_if_dead(domain);
+        throw;
+    }
+}
+
+// A daemon died within a start: nobody was told that the domain runs, and it never did.
+void Reconciler::give_back(const Uuid& uuid, const backend::Status& status) {
+    log::warning("domain '{}' was being started when the daemon ended: what it took is given back",
+                 status.name);
+    context_.backend.destroy(uuid);
+    const auto found = records_.find(uuid);
+    if (found == records_.end())
+        return;
+    forget(found->second);
+    records_.erase(found);
+}
+
+std::shared_ptr<Domain> Reconciler::domain_for(const Uuid& uuid, const backend::Status& status,
+                                               const LiveRecord* record,
+                                               DefinitionPtr& definition) {
+    for (const auto& domain : context_.domains.all()) {
+        if (domain->uuid() != uuid)
+            continue;
+        definition = record != nullptr ? std::make_shared<const Definition>(record->definition)
+                                       : domain->view().persistent_definition;
+        return domain;
+    }
+    Definition wanted = record != nullptr ? record->definition : guess(uuid, status);
+    log::warning("domain '{}' has no definition on disk: it goes on as a transient one",
+                 wanted.name);
+    try {
+        definition = std::make_shared<const Definition>(wanted);
+        return context_.domains.find_or_add(definition).domain;
+    } catch (const Error& error) {  // its name has another owner by now
+        log::warning("{}", error.what());
+        wanted.name = uuid.to_string();
+        definition = std::make_shared<const Definition>(wanted);
+        return context_.domains.find_or_add(definition).domain;
+    }
+}
+
+void Reconciler::take_over(const Job& job, const Lifecycle::Survivor& survivor,
+                           const backend::Status& status, const LiveRecord* record) {
+    Domain& domain = job.domain();
+    lifecycle_.adopt(job, survivor, status);
+    log::info("domain '{}' was found running and is looked after again", domain.name());
+    const bool answered =
+        record != nullptr && record->state != VIR_DOMAIN_RUNNING && has_ended(status.state);
+    if (answered) {  // the earlier daemon has; `preserve` left it so
+        domain.running->ended_boot = status.boots;
+        domain.set_state(static_cast<virDomainState>(record->state), record->reason);
+        lifecycle_.save_live(domain);
+    }
+    if (survivor.autodestroy) {
+        log::info("domain '{}' ends with the connection that started it", domain.name());
+        lifecycle_.stop(job, {VIR_DOMAIN_SHUTOFF_DESTROYED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED});
+        return;
+    }
+    lifecycle_.listen(job.shared(), status.state);
+}
+
+void Reconciler::forget(const LiveRecord& record) noexcept {
+    try {
+        context_.store.remove_live(record.definition.name);
+        (void)std::remove(console_options(context_, record.definition).record_path.c_str());
+    } catch (const std::exception& error) {
+        log::error("{}", error.what());
+    }
+}
+
+void Reconciler::bury_the_rest() {
+    for (const auto& [uuid, record] : records_) {
+        log::warning("domain '{}' ran when the daemon ended; its partition is gone",
+                     record.definition.name);
+        forget(record);
+        for (const auto& domain : context_.domains.all()) {
+            if (domain->uuid() == uuid)
+                domain->set_state(VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_CRASHED);
+        }
+        context_.events.push(
+            {{record.definition.name, uuid, -1},
+             LifecycleEvent{VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_CRASHED}});
+    }
+}
+
+}  // namespace
+
+void reconcile(const Context& context, Lifecycle& lifecycle) {
+    load_definitions(context);
+    Reconciler reconciler(context, lifecycle);
+    const auto partitions = list_partitions(context.backend);
+    if (!partitions)
+        return;  // whoever cannot look must not conclude that nothing is there
+    for (const Uuid& uuid : *partitions) {
+        try {
+            reconciler.adopt(uuid);
+        } catch (const Error& error) {
+            log::error("partition {} is left alone: {}", uuid.to_string(), error.what());
+        }
+    }
+    reconciler.bury_the_rest();
+}
+
+}  // namespace mk::domain

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What each step of a start takes and gives back.
+#include "domain/steps.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <exception>
+#include <utility>
+
+#include "util/error.h"
+#include "util/log.h"
+
+namespace mk::domain {
+namespace {
+
+std::uint64_t round_up(std::uint64_t value, std::uint64_t step) {
+    std::uint64_t sum = 0;
+    if (step == 0 || __builtin_add_overflow(value, step - 1, &sum))
+        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                    fmt::format("{} KiB of memory are too many", value));
+    return sum / step * step;
+}
+
+host::Request request_for(const Definition& definition, std::uint64_t memory_align_kib) {
+    host::Request request;
+    request.vcpus = definition.vcpus;
+    request.cpuset = definition.cpuset;
+    request.pins = definition.vcpu_pins;
+    request.memory_kib = round_up(definition.memory_kib, memory_align_kib);
+    return request;
+}
+
+}  // namespace
+
+void Stranded::keep(host::Grant grant) {
+    const std::scoped_lock lock(mutex_);
+    grants_.push_back(std::move(grant));
+}
+
+Starting::Starting(Domain& domain) : domain_(domain) {
+    domain_.update([](DomainFields& fields) {
+        fields.starting = true;
+        fields.cancelled = false;
+    });
+}
+
+Starting::~Starting() {
+    domain_.update([](DomainFields& fields) { fields.starting = false; });
+}
+
+void Starting::check() const {
+    if (domain_.fields().cancelled)
+        throw Error(VIR_ERR_OPERATION_ABORTED, "it was destroyed meanwhile");
+}
+
+backend::Limits require_host(const Context& context) {
+    backend::Limits limits = context.backend.limits();
+    if (!limits.blockers.empty())
+        throw Error(VIR_ERR_OPERATION_FAILED, fmt::format("{}", fmt::join(limits.blockers, "; ")));
+    return limits;
+}
+
+BootFiles open_boot_files(const Context& context, const Definition& definition) {
+    if (definition.kernel.empty())
+        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                    "its definition has no <kernel> in <os>: an app kernel is booted directly");
+    if (definition.initrd.empty())
+        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                    "its definition has no <initrd> in <os>: the app module reaches the app "
+                    "kernel in its initramfs");
+    image::Kernel kernel = image::open_kernel(definition.kernel);
+    Fd initrd = image::build_initramfs(definition.initrd, kernel.version, context.places);
+    return {std::move(kernel.fd), std::move(initrd)};
+}
+
+PartitionStep::PartitionStep(const Context& context, Stranded& stranded,
+                             const Definition& definition, std::uint64_t memory_align_kib)
+    : context_(context),
+      stranded_(stranded),
+      definition_(definition),
+      grant_(context.pool.reserve(definition.uuid, request_for(definition, memory_align_kib))) {}
+
+PartitionStep::~PartitionStep() {
+    if (!created_)
+        return;
+    try {
+        context_.backend.destroy(definition_.uuid);
+    } catch (const std::exception& error) {
+        log::error("what domain '{}' took cannot be given back: {}", definition_.name,
+                   error.what());
+        stranded_.keep(std::move(grant_));
+    }
+}
+
+void PartitionStep::create() {
+    context_.backend.create(definition_.uuid, definition_.name);
+    created_ = true;
+}
+
+void PartitionStep::add_memory() {
+    for (const host::MemoryShare& share : grant_.memory())
+        context_.backend.add_memory(definition_.uuid, share.size_kib, static_cast<int>(share.node));
+}
+
+void PartitionStep::add_cpus() {
+    context_.backend.add_cpus(definition_.uuid, grant_.cpus(), backend::CpuRole::run);
+    if (!grant_.idle_cpus().empty())
+        context_.backend.add_cpus(definition_.uuid, grant_.idle_cpus(), backend::CpuRole::idle);
+}
+
+void PartitionStep::load(const BootFiles& files) {
+    context_.backend.load(definition_.uuid, files.kernel, files.initrd, definition_.cmdline);
+}
+
+host::Grant PartitionStep::commit() noexcept {
+    created_ = false;
+    return std::move(grant_);
+}
+
+ConsoleOptions console_options(const Context& context, const Definition& definition) {
+    ConsoleOptions options;
+    options.domain_name = definition.name;
+    options.record_path =
+        fmt::format("{}/{}.console", context.paths.state_dir, definition.uuid.to_string());
+    options.logs.push_back(
+        {fmt::format("{}/{}.log", context.paths.log_dir, file_name(definition.name)), true});
+    if (definition.console && definition.console->log_file)
+        options.logs.push_back({*definition.console->log_file, definition.console->log_append});
+    return options;
+}
+
+ConsoleStep::ConsoleStep(const Context& context, const Definition& definition)
+    : hub_(std::make_shared<ConsoleHub>(context.loop, console_options(context, definition))) {}
+
+ConsoleStep::~ConsoleStep() {
+    if (hub_)
+        hub_->end();
+}
+
+LiveRecordStep::LiveRecordStep(const Context& context, const LiveRecord& record)
+    : context_(context) {
+    context_.store.save_live(record);
+    name_ = record.definition.name;
+}
+
+LiveRecordStep::~LiveRecordStep() {
+    if (!name_)
+        return;
+    try {
+        context_.store.remove_live(*name_);
+    } catch (const std::exception& error) {
+        log::error("{}", error.what());
+    }
+}
+
+std::string nodeset(const std::vector<host::MemoryShare>& memory) {
+    CpuSet nodes;
+    for (const host::MemoryShare& share : memory)
+        nodes.insert(share.node);
+    return nodes.to_string();
+}
+
+}  // namespace mk::domain

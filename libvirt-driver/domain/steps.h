@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The steps of a start that take something: each object holds what it took and, unless
+// commit() is called, gives it back when it dies. Their order is lifecycle.cpp's.
+//
+// Externally synchronised, except Stranded. Undoing never throws: it logs and goes on.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "domain/context.h"
+#include "domain/definition.h"
+#include "domain/domain.h"
+#include "host/grant.h"
+
+namespace mk::domain {
+
+// What a partition holds that could not be destroyed: it never comes back to the pool while
+// this daemon lives. Thread-safe.
+class Stranded {
+  public:
+    void keep(host::Grant grant);
+
+  private:
+    std::mutex mutex_;
+    std::vector<host::Grant> grants_;  // mutex_
+};
+
+// While it lives a destroy() may cancel the start.
+class Starting {
+  public:
+    explicit Starting(Domain& domain);
+    Starting(const Starting&) = delete;
+    Starting& operator=(const Starting&) = delete;
+    ~Starting();
+    // Throws Error(VIR_ERR_OPERATION_ABORTED) if that has happened.
+    void check() const;
+
+  private:
+    Domain& domain_;
+};
+
+// Kernel and initramfs, opened and checked; nothing is taken.
+struct BootFiles {
+    Fd kernel;
+    Fd initrd;
+};
+// Throws Error: VIR_ERR_CONFIG_UNSUPPORTED a missing <kernel> or <initrd>, a file that is not
+// what it should be; VIR_ERR_SYSTEM_ERROR a file that cannot be opened.
+[[nodiscard]] BootFiles open_boot_files(const Context& context, const Definition& definition);
+
+// Throws Error: VIR_ERR_OPERATION_FAILED if this host cannot run partitions, with all reasons.
+[[nodiscard]] backend::Limits require_host(const Context& context);
+
+// CPUs and memory of the pool and the partition that holds them.
+class PartitionStep {
+  public:
+    PartitionStep(const Context& context, Stranded& stranded, const Definition& definition,
+                  std::uint64_t memory_align_kib);
+    PartitionStep(const PartitionStep&) = delete;
+    PartitionStep& operator=(const PartitionStep&) = delete;
+    ~PartitionStep();
+
+    void create();
+    void add_memory();
+    void add_cpus();
+    void load(const BootFiles& files);
+    [[nodiscard]] const host::Grant& grant() const noexcept { return grant_; }
+    [[nodiscard]] host::Grant commit() noexcept;
+
+  private:
+    const Context& context_;
+    Stranded& stranded_;
+    const Definition& definition_;
+    host::Grant grant_;
+    bool created_ = false;
+};
+
+// The console's log, ring and pty.
+class ConsoleStep {
+  public:
+    ConsoleStep(const Context& context, const Definition& definition);
+    ConsoleStep(const ConsoleStep&) = delete;
+    ConsoleStep& operator=(const ConsoleStep&) = delete;
+    ~ConsoleStep();
+
+    [[nodiscard]] ConsoleHub& hub() const noexcept { return *hub_; }
+    [[nodiscard]] std::shared_ptr<ConsoleHub> commit() noexcept { return std::move(hub_); }
+
+  private:
+    std::shared_ptr<ConsoleHub> hub_;
+};
+
+// Which files the console of a domain writes.
+[[nodiscard]] ConsoleOptions console_options(const Context& context, const Definition& definition);
+
+// The live record, from which a later daemon knows the domain again.
+class LiveRecordStep {
+  public:
+    LiveRecordStep(const Context& context, const LiveRecord& record);
+    LiveRecordStep(const LiveRecordStep&) = delete;
+    LiveRecordStep& operator=(const LiveRecordStep&) = delete;
+    ~LiveRecordStep();
+    void commit() noexcept { name_.reset(); }
+
+  private:
+    const Context& context_;
+    std::optional<std::string> name_;
+};
+
+// "0-1": the nodes of a holding's memory.
+[[nodiscard]] std::string nodeset(const std::vector<host::MemoryShare>& memory);
+
+}  // namespace mk::domain

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Live records: a <domstatus> around the definition, as libvirt's drivers keep theirs. Private
+// to this driver and lost with /run; it only has to outlive a daemon.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "domain/document.h"
+#include "domain/store.h"
+#include "domain/store_files.h"
+#include "util/error.h"
+#include "util/log.h"
+#include "util/xml.h"
+
+namespace mk::domain {
+namespace {
+
+constexpr std::string_view suffix = ".xml";
+
+std::string print_record(const LiveRecord& record) {
+    const auto yes_no = [](bool value) { return value ? "yes" : "no"; };
+    return fmt::format(
+        "<domstatus state='{}' reason='{}' id='{}' persistent='{}' autodestroy='{}'\n"
+        "           cpus='{}' nodeset='{}' tty='{}' console='{}'>\n{}</domstatus>\n",
+        record.state, record.reason, record.details.id, yes_no(record.persistent),
+        yes_no(record.autodestroy), print_cpus(record.details.cpus),
+        xml_escape_attribute(record.details.numa_nodeset), xml_escape_attribute(record.details.tty),
+        record.console_position, format(record.definition));
+}
+
+std::string required(const xmlNode* node, const char* name) {
+    auto value = xml_attribute(node, name);
+    if (!value) {
+        throw Error(VIR_ERR_XML_ERROR, fmt::format("missing {} in <domstatus>", name));
+    }
+    return *std::move(value);
+}
+
+template <typename Number>
+Number number(const xmlNode* node, const char* name) {
+    const std::string text = required(node, name);
+    Number value = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, status] = std::from_chars(text.data(), end, value);
+    if (status != std::errc() || stop != end) {
+        throw Error(VIR_ERR_XML_ERROR, fmt::format("{}='{}' is not a number", name, text));
+    }
+    return value;
+}
+
+LiveRecord read_record(const std::string& text, const std::string& name) {
+    const XmlDoc doc = XmlDoc::parse(text, name);
+    const xmlNode* root = doc.root();
+    const xmlNode* domain = xml_child(root, "domain");
+    if (xml_name(root) != "domstatus" || domain == nullptr) {
+        throw Error(VIR_ERR_XML_ERROR, "it is not a <domstatus> with a <domain> in it");
+    }
+    LiveRecord record;
+    record.definition = parse_node(domain);
+    record.details.id = number<int>(root, "id");
+    record.details.cpus = read_cpus(required(root, "cpus"));
+    record.details.numa_nodeset = required(root, "nodeset");
+    record.details.tty = required(root, "tty");
+    record.state = number<int>(root, "state");
+    record.reason = number<int>(root, "reason");
+    record.persistent = required(root, "persistent") == "yes";
+    record.autodestroy = required(root, "autodestroy") == "yes";
+    record.console_position = number<std::uint64_t>(root, "console");
+    return record;
+}
+
+}  // namespace
+
+void Store::save_live(const LiveRecord& record) {
+    store_files::replace(live_path(record.definition.name), print_record(record));
+}
+
+void Store::remove_live(const std::string& name) {
+    store_files::remove(live_path(name));
+}
+
+LoadedRecords Store::load_live() {
+    LoadedRecords out;
+    store_files::remove_leftovers(state_dir_);
+    for (const std::string& entry : store_files::entries(state_dir_, "", suffix)) {
+        const std::string path = state_dir_ + "/" + entry;
+        try {
+            LiveRecord record = read_record(store_files::read(path), entry);
+            if (live_path(record.definition.name) != path) {
+                throw Error(VIR_ERR_XML_ERROR,
+                            fmt::format("it holds domain '{}'", record.definition.name));
+            }
+            out.records.push_back(std::move(record));
+        } catch (const Error& error) {
+            out.problems.push_back({log::escape(path), log::escape(error.full_message())});
+        }
+    }
+    std::sort(out.records.begin(), out.records.end(),
+              [](const auto& a, const auto& b) { return a.definition.name < b.definition.name; });
+    return out;
+}
+
+}  // namespace mk::domain
