@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The order of the checks is libvirtd's: does the procedure exist, may this client call it, is
+// its connection open, can its arguments be read (src/rpc/virnetserverprogram.c).
+#include "api/dispatch.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <exception>
+#include <new>
+
+#include "api/procedures.h"
+#include "api/table.h"
+#include "protocol/frame.h"
+#include "util/log.h"
+
+namespace mk::api {
+namespace {
+
+bool needs_open(int procedure) {
+    switch (procedure) {
+        case REMOTE_PROC_CONNECT_OPEN:
+        case REMOTE_PROC_CONNECT_CLOSE:
+        case REMOTE_PROC_CONNECT_SUPPORTS_FEATURE:
+        case REMOTE_PROC_AUTH_LIST:
+        case REMOTE_PROC_AUTH_POLKIT:
+            return false;
+        default:
+            return true;
+    }
+}
+
+rpc::Answer answer_call(domain::Driver& driver, rpc::Session& session, int number,
+                        std::string_view arguments) {
+    const auto procedure = find_procedure(number);
+    // Clients look for these very words: they take them for "not supported".
+    if (!procedure)
+        throw Error(VIR_ERR_RPC, fmt::format("unknown procedure: {}", number));
+    if (session.read_only() && !procedure->read_only_allowed)
+        throw Error(VIR_ERR_OPERATION_DENIED,
+                    fmt::format("read only access prevents {}", procedure->name));
+    auto& connection = *static_cast<Connection*>(session.state());
+    if (needs_open(number) && !connection.opened)
+        throw Error(VIR_ERR_INTERNAL_ERROR, "hypervisor connection not open");
+    const Row* row = find_row(number);
+    if (row == nullptr)
+        throw Error(VIR_ERR_NO_SUPPORT, std::string(procedure->name));
+    Call call{.driver = driver,
+              .session = session,
+              .connection = connection,
+              .row = *row,
+              .after_reply = {},
+              .stream = {}};
+    protocol::Marshalled result = row->handler(call, arguments);
+    return {.ok = true,
+            .payload = std::move(result.bytes),
+            .after_reply = std::move(call.after_reply),
+            .stream = std::move(call.stream)};
+}
+
+rpc::Answer failed(const Error& error) {
+    return {.ok = false, .payload = protocol::encode_error(error), .after_reply = {}, .stream = {}};
+}
+
+}  // namespace
+
+// Without memory even for an error there is nothing left to do but to end. The
+// partitions run on.
+rpc::Answer dispatch(domain::Driver& driver, rpc::Session& session, int procedure,
+                     std::string_view arguments) noexcept {
+    try {
+        return answer_call(driver, session, procedure, arguments);
+    } catch (const Error& error) {
+        log::debug("procedure {} of client {}: {}", procedure, session.identity().pid,
+                   log::escape(error.full_message()));
+        return failed(error);
+    } catch (const std::bad_alloc&) {
+        std::abort();
+    } catch (const std::exception& error) {
+        log::error("procedure {}: {}", procedure, error.what());
+        return failed(Error(VIR_ERR_INTERNAL_ERROR, error.what()));
+    }
+}
+
+rpc::Program remote_program(domain::Driver& driver) {
+    return {.number = REMOTE_PROGRAM,
+            .version = REMOTE_PROTOCOL_VERSION,
+            .greet = [](rpc::Session& session) { session.attach(std::make_shared<Connection>()); },
+            .is_short =
+                [](int number) {
+                    const auto procedure = find_procedure(number);
+                    // Those that do not exist are answered at once.
+                    return !procedure || procedure->is_short;
+                },
+            .call = [&driver](rpc::Session& session, int procedure, std::string_view arguments) {
+                return dispatch(driver, session, procedure, arguments);
+            }};
+}
+
+}  // namespace mk::api

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// From a procedure number and bytes to a handler and back: what is asked of every call before
+// and after its handler. Not for what a call does.
+#pragma once
+
+#include "domain/driver.h"
+#include "rpc/session.h"
+
+namespace mk::api {
+
+// libvirt's remote program over `driver`, which must outlive every session.
+[[nodiscard]] rpc::Program remote_program(domain::Driver& driver);
+
+// One call of it. Never throws: errors become answers.
+[[nodiscard]] rpc::Answer dispatch(domain::Driver& driver, rpc::Session& session, int procedure,
+                                   std::string_view arguments) noexcept;
+
+}  // namespace mk::api

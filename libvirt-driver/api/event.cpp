@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Domain events on their way to clients: registrations of one connection, and the messages for
+// them. A client sees the events of its registrations in the order they happened, none before
+// the reply that told it of the registration and none after the reply that ended it. Not for
+// what makes events (domain/event.h).
+#include <fmt/format.h>
+
+#include "api/encode.h"
+#include "api/table.h"
+#include "util/log.h"
+
+namespace mk::api {
+
+namespace {
+
+// Every event of libvirt 9.0 can be asked for, also those that never happen here: clients ask
+// for all of them. A newer one is refused in libvirt's words, which clients expect.
+constexpr int last_event = VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE;
+// The calls of before libvirt 1.3 know no later event.
+constexpr int last_legacy_event = VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED;
+// More than any client registers; a bound for what a broken one costs.
+constexpr std::size_t max_callbacks = 65536;
+
+int event_id_of(const domain::Event& event) {
+    struct Visitor {
+        int operator()(const domain::LifecycleEvent&) { return VIR_DOMAIN_EVENT_ID_LIFECYCLE; }
+        int operator()(const domain::RebootEvent&) { return VIR_DOMAIN_EVENT_ID_REBOOT; }
+        int operator()(const domain::MetadataChangeEvent&) {
+            return VIR_DOMAIN_EVENT_ID_METADATA_CHANGE;
+        }
+    };
+    return std::visit(Visitor{}, event.what);
+}
+
+void fill(const domain::DomainIdentity& domain, const domain::LifecycleEvent& event,
+          remote_domain_event_lifecycle_msg& out) {
+    encode_domain(domain, out.dom);
+    out.event = event.type;
+    out.detail = event.detail;
+}
+
+// The message of one event for one registration; legacy messages carry no callback id.
+struct MessageOf {
+    const domain::DomainIdentity& domain;
+    int callback;
+    bool legacy;
+
+    EventMessage operator()(const domain::LifecycleEvent& event) const {
+        if (legacy) {
+            protocol::Xdr<remote_domain_event_lifecycle_msg> message;
+            fill(domain, event, *message);
+            return {REMOTE_PROC_DOMAIN_EVENT_LIFECYCLE, message.encode()};
+        }
+        protocol::Xdr<remote_domain_event_callback_lifecycle_msg> message;
+        message->callbackID = callback;
+        fill(domain, event, message->msg);
+        return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE, message.encode()};
+    }
+    EventMessage operator()(const domain::RebootEvent&) const {
+        if (legacy) {
+            protocol::Xdr<remote_domain_event_reboot_msg> message;
+            encode_domain(domain, message->dom);
+            return {REMOTE_PROC_DOMAIN_EVENT_REBOOT, message.encode()};
+        }
+        protocol::Xdr<remote_domain_event_callback_reboot_msg> message;
+        message->callbackID = callback;
+        encode_domain(domain, message->msg.dom);
+        return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_REBOOT, message.encode()};
+    }
+    // Newer than the legacy calls.
+    EventMessage operator()(const domain::MetadataChangeEvent& event) const {
+        protocol::Xdr<remote_domain_event_callback_metadata_change_msg> message;
+        message->callbackID = callback;
+        encode_domain(domain, message->dom);
+        message->type = event.type;
+        if (event.type == VIR_DOMAIN_METADATA_ELEMENT)
+            message->nsuri = protocol::make_optional_string(event.uri);
+        return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_METADATA_CHANGE, message.encode()};
+    }
+};
+
+void deliver(Connection& connection, rpc::Session& session, const domain::Event& event) {
+    const int event_id = event_id_of(event);
+    const std::scoped_lock lock(connection.events_mutex);
+    for (auto& [id, callback] : connection.callbacks) {
+        if (callback.event_id != event_id ||
+            (callback.domain && *callback.domain != event.domain.uuid))
+            continue;
+        auto message = std::visit(MessageOf{event.domain, id, callback.legacy}, event.what);
+        if (callback.announced)
+            session.send_message(message.procedure, message.payload);
+        else
+            callback.held.push_back(std::move(message));
+    }
+}
+
+// The first registration of a connection joins the driver's event queue.
+void subscribe(Call& call) {
+    std::call_once(call.connection.subscribed, [&call] {
+        domain::EventQueue& events = call.driver.events();
+        Connection& connection = call.connection;
+        rpc::Session& session = call.session;
+        const int sink = events.add_sink([&connection, &session](const domain::Event& event) {
+            try {
+                deliver(connection, session, event);
+            } catch (const std::exception& error) {
+                log::error("cannot send an event to a client: {}", error.what());
+            }
+        });
+        // Afterwards nothing refers to the session any more.
+        session.on_close([&events, sink] { events.remove_sink(sink); });
+    });
+}
+
+// The reply is out: what happened in the meantime, then everything as it happens.
+void announce(Connection& connection, rpc::Session& session, int id) {
+    const std::scoped_lock lock(connection.events_mutex);
+    const auto callback = connection.callbacks.find(id);
+    if (callback == connection.callbacks.end())
+        return;
+    callback->second.announced = true;
+    for (const auto& message : callback->second.held) {
+        session.send_message(message.procedure, message.payload);
+    }
+    callback->second.held.clear();
+}
+
+int add_callback(Call& call, EventCallback callback) {
+    subscribe(call);
+    const std::scoped_lock lock(call.connection.events_mutex);
+    if (call.connection.callbacks.size() >= max_callbacks) {
+        throw Error(VIR_ERR_OPERATION_FAILED,
+                    fmt::format("a client can register for events {} times", max_callbacks));
+    }
+    const int id = call.connection.next_callback++;
+    call.connection.callbacks.emplace(id, std::move(callback));
+    call.after_reply.emplace_back([&connection = call.connection, &session = call.session, id] {
+        announce(connection, session, id);
+    });
+    return id;
+}
+
+void check_event_id(int id, int last) {
+    if (id < 0 || id > last)
+        throw Error(VIR_ERR_INTERNAL_ERROR, fmt::format("unsupported event ID {}", id));
+}
+
+void connect_domain_event_callback_register_any(
+    Call& call, const remote_connect_domain_event_callback_register_any_args& args,
+    remote_connect_domain_event_callback_register_any_ret& ret) {
+    check_event_id(args.eventID, last_event);
+    EventCallback callback{.event_id = args.eventID};
+    if (args.dom != nullptr)
+        callback.domain = uuid_of(*args.dom);
+    ret.callbackID = add_callback(call, std::move(callback));
+}
+
+void connect_domain_event_callback_deregister_any(
+    Call& call, const remote_connect_domain_event_callback_deregister_any_args& args) {
+    const std::scoped_lock lock(call.connection.events_mutex);
+    if (call.connection.callbacks.erase(args.callbackID) == 0) {
+        throw Error(VIR_ERR_INTERNAL_ERROR,
+                    fmt::format("domain event callback {} not registered", args.callbackID));
+    }
+}
+
+void remove_legacy_callback(Call& call, int event_id) {
+    const std::scoped_lock lock(call.connection.events_mutex);
+    auto& callbacks = call.connection.callbacks;
+    for (auto it = callbacks.begin(); it != callbacks.end(); ++it) {
+        if (it->second.legacy && it->second.event_id == event_id) {
+            callbacks.erase(it);
+            return;
+        }
+    }
+    throw Error(VIR_ERR_INTERNAL_ERROR, fmt::format("domain event {} not registered", event_id));
+}
+
+void connect_domain_event_register(Call& call, remote_connect_domain_event_register_ret& ret) {
+    add_callback(call, {.event_id = VIR_DOMAIN_EVENT_ID_LIFECYCLE, .legacy = true});
+    ret.cb_registered = 1;
+}
+
+void connect_domain_event_deregister(Call& call, remote_connect_domain_event_deregister_ret& ret) {
+    remove_legacy_callback(call, VIR_DOMAIN_EVENT_ID_LIFECYCLE);
+    ret.cb_registered = 0;
+}
+
+void connect_domain_event_register_any(Call& call,
+                                       const remote_connect_domain_event_register_any_args& args) {
+    check_event_id(args.eventID, last_legacy_event);
+    add_callback(call, {.event_id = args.eventID, .legacy = true});
+}
+
+void connect_domain_event_deregister_any(
+    Call& call, const remote_connect_domain_event_deregister_any_args& args) {
+    check_event_id(args.eventID, last_legacy_event);
+    remove_legacy_callback(call, args.eventID);
+}
+
+const Row rows[] = {
+    row<connect_domain_event_callback_register_any>(
+        REMOTE_PROC_CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY),
+    row<connect_domain_event_callback_deregister_any>(
+        REMOTE_PROC_CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY),
+    row<connect_domain_event_register>(REMOTE_PROC_CONNECT_DOMAIN_EVENT_REGISTER),
+    row<connect_domain_event_deregister>(REMOTE_PROC_CONNECT_DOMAIN_EVENT_DEREGISTER),
+    row<connect_domain_event_register_any>(REMOTE_PROC_CONNECT_DOMAIN_EVENT_REGISTER_ANY),
+    row<connect_domain_event_deregister_any>(REMOTE_PROC_CONNECT_DOMAIN_EVENT_DEREGISTER_ANY),
+};
+
+}  // namespace
+
+std::span<const Row> event_rows() {
+    return rows;
+}
+
+}  // namespace mk::api

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The list of what we support: procedure -> handler, permission, allowed flags, since. Each
+// family of calls has a file with its handlers and a span of rows; table.cpp puts the spans
+// together and answers for every procedure that has none. Not for what calls do.
+//
+//   static const Row rows[] = {
+//       row<domain_create>(REMOTE_PROC_DOMAIN_CREATE),
+//       row<domain_create_with_flags>(REMOTE_PROC_DOMAIN_CREATE_WITH_FLAGS, VIR_DOMAIN_START_…),
+//   };
+//   std::span<const Row> lifecycle_rows() { return rows; }
+//
+// The library's name of a procedure, whether a read-only client may call it and whether it goes
+// to the workers kept for short calls are libvirt's and come from procedures.h.
+//
+// Thread-safe: constant after start.
+#pragma once
+
+#include <span>
+
+#include "api/call.h"
+#include "protocol/remote.h"
+#include "protocol/remote_codec.h"
+#include "protocol/xdr.h"
+
+namespace mk::api {
+
+using Handler = protocol::Marshalled (*)(Call&, std::string_view arguments);
+
+struct Row {
+    int procedure = 0;
+    Handler handler = nullptr;
+    // Bits that the `flags` word of the arguments may have; any other is VIR_ERR_INVALID_ARG
+    // "unsupported flags (0x…) in function virDomainX" before the handler runs.
+    unsigned allowed_flags = 0;
+    const char* since = "0.1.0";
+};
+
+// Throws Error(VIR_ERR_INVALID_ARG); used by row().
+void check_flags(const Call& call, unsigned flags);
+
+// The row of `procedure` whose handler is `function`, in one of the shapes of call.h.
+template <auto function>
+constexpr Row row(int procedure, unsigned allowed_flags = 0, const char* since = "0.1.0") {
+    return {procedure, &protocol::marshal<function, Call, &check_flags>, allowed_flags, since};
+}
+
+// Typed parameter getters: clients since libvirt 0.9.7 say that they take strings.
+inline constexpr unsigned typed_params_flag = 4;  // VIR_TYPED_PARAM_STRING_OKAY
+
+// nullptr: we have no handler.
+[[nodiscard]] const Row* find_row(int procedure);
+[[nodiscard]] std::span<const Row* const> all_rows();
+
+std::span<const Row> connect_rows();
+std::span<const Row> lookup_rows();
+std::span<const Row> describe_rows();
+std::span<const Row> lifecycle_rows();
+std::span<const Row> vcpu_rows();
+std::span<const Row> memory_rows();
+std::span<const Row> console_rows();
+std::span<const Row> stats_rows();
+std::span<const Row> event_rows();
+std::span<const Row> node_rows();
+std::span<const Row> absent_rows();
+
+}  // namespace mk::api

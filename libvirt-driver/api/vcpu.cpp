@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// How many vCPUs a domain has and which physical CPUs they are. vCPU i of a partition is one
+// physical CPU for its whole life, so its affinity is exactly that CPU.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "api/encode.h"
+#include "api/table.h"
+
+namespace mk::api {
+
+namespace {
+
+void domain_get_max_vcpus(Call& call, const remote_domain_get_max_vcpus_args& args,
+                          remote_domain_get_max_vcpus_ret& ret) {
+    const auto domain = find(call, args.dom);
+    require_active(domain);
+    ret.num = static_cast<int>(domain.current().vcpus);
+}
+
+// VIR_DOMAIN_VCPU_GUEST: what the app kernel says it runs on.
+int online_vcpus(Call& call, const domain::DomainView& domain) {
+    require_active(domain);
+    const auto status = call.driver.status(domain.uuid);
+    if (!status.app) {
+        throw Error(VIR_ERR_AGENT_UNRESPONSIVE,
+                    fmt::format("the app kernel of domain '{}' has not reported yet", domain.name));
+    }
+    return static_cast<int>(status.app->online_cpus);
+}
+
+void domain_get_vcpus_flags(Call& call, const remote_domain_get_vcpus_flags_args& args,
+                            remote_domain_get_vcpus_flags_ret& ret) {
+    const bool guest = (args.flags & VIR_DOMAIN_VCPU_GUEST) != 0;
+    if (guest && call.session.read_only()) {
+        throw Error(VIR_ERR_OPERATION_DENIED, "read only access prevents virDomainGetVcpusFlags");
+    }
+    const auto domain = find(call, args.dom);
+    const auto& definition = affected(domain, args.flags);
+    ret.num = guest ? online_vcpus(call, domain) : static_cast<int>(definition.vcpus);
+}
+
+// A client's arrays of `count` maps of `length` bytes. Throws Error as libvirt's dispatcher.
+void check_map_sizes(int count, int length, std::string_view count_name) {
+    if (count > REMOTE_VCPUINFO_MAX) {
+        throw Error(VIR_ERR_INTERNAL_ERROR, fmt::format("{} > REMOTE_VCPUINFO_MAX", count_name));
+    }
+    if (length > 0 && count > REMOTE_CPUMAPS_MAX / length)
+        throw Error(VIR_ERR_INTERNAL_ERROR, "maxinfo * maplen > REMOTE_CPUMAPS_MAX");
+}
+
+void encode_map(const CpuSet& cpus, std::size_t length, char* out) {
+    const auto bytes = cpus.to_bitmap(length);
+    std::memcpy(out, bytes.data(), length);
+}
+
+// Time of one vCPU. The app kernel reports the sum, so it is known of a single vCPU only; 0 is
+// libvirt's "not known" here.
+std::uint64_t vcpu_time(Call& call, const domain::DomainView& domain) {
+    if (domain.details.cpus.size() != 1)
+        return 0;
+    const auto status = call.driver.status(domain.uuid);
+    return status.app ? status.app->busy_ns : 0;
+}
+
+void domain_get_vcpus(Call& call, const remote_domain_get_vcpus_args& args,
+                      remote_domain_get_vcpus_ret& ret) {
+    check_map_sizes(args.maxinfo, args.maplen, "maxinfo");
+    require_positive(args.maxinfo, "maxinfo", "virDomainGetVcpus");
+    require_not_negative(args.maplen, "maplen", "virDomainGetVcpus");
+    const auto domain = find(call, args.dom);
+    if (!domain.active()) {
+        throw Error(VIR_ERR_OPERATION_INVALID,
+                    "cannot retrieve vcpu information for inactive domain");
+    }
+    const auto& cpus = domain.details.cpus;
+    const std::size_t count = std::min<std::size_t>(args.maxinfo, cpus.size());
+    const auto length = static_cast<std::size_t>(args.maplen);
+    const std::uint64_t time = vcpu_time(call, domain);
+
+    ret.info.info_val = protocol::make_array<remote_vcpu_info>(count);
+    ret.info.info_len = static_cast<unsigned>(count);
+    ret.cpumaps.cpumaps_val = protocol::make_array<char>(count * length);
+    ret.cpumaps.cpumaps_len = static_cast<unsigned>(count * length);
+    for (std::size_t i = 0; i < count; i++) {
+        ret.info.info_val[i] = {.number = static_cast<unsigned>(i),
+                                .state = VIR_VCPU_RUNNING,
+                                .cpu_time = time,
+                                .cpu = static_cast<int>(cpus[i])};
+        if (length > 0)
+            encode_map({cpus[i]}, length, ret.cpumaps.cpumaps_val + i * length);
+    }
+}
+
+// Which CPUs vCPU `i` may get: its pin, else what the domain may use, else any.
+CpuSet allowed_cpus(const domain::Definition& definition, unsigned i, const CpuSet& all) {
+    if (const auto pin = definition.vcpu_pins.find(i); pin != definition.vcpu_pins.end())
+        return pin->second;
+    return definition.cpuset.value_or(all);
+}
+
+void domain_get_vcpu_pin_info(Call& call, const remote_domain_get_vcpu_pin_info_args& args,
+                              remote_domain_get_vcpu_pin_info_ret& ret) {
+    check_map_sizes(args.ncpumaps, args.maplen, "ncpumaps");
+    require_positive(args.ncpumaps, "ncpumaps", "virDomainGetVcpuPinInfo");
+    require_positive(args.maplen, "maplen", "virDomainGetVcpuPinInfo");
+    const auto domain = find(call, args.dom);
+    const auto& definition = affected(domain, args.flags);
+    const bool live = &definition == domain.live.get();
+    const CpuSet all = call.driver.cpu_map().present;
+
+    const std::size_t vcpus = live ? domain.details.cpus.size() : definition.vcpus;
+    const std::size_t count = std::min<std::size_t>(args.ncpumaps, vcpus);
+    const auto length = static_cast<std::size_t>(args.maplen);
+    ret.cpumaps.cpumaps_val = protocol::make_array<char>(count * length);
+    ret.cpumaps.cpumaps_len = static_cast<unsigned>(count * length);
+    for (unsigned i = 0; i < count; i++) {
+        const CpuSet cpus =
+            live ? CpuSet{domain.details.cpus[i]} : allowed_cpus(definition, i, all);
+        encode_map(cpus, length, ret.cpumaps.cpumaps_val + i * length);
+    }
+    ret.num = static_cast<int>(count);
+}
+
+constexpr char no_hotplug[] =
+    "the number of vCPUs cannot be changed by this call yet; change <vcpu> with 'virsh edit' "
+    "and start the domain again";
+constexpr char no_pinning[] =
+    "vCPUs cannot be pinned by this call yet; change <cputune> with 'virsh edit' and start the "
+    "domain again";
+
+constexpr unsigned affect_flags = VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG;
+
+const Row rows[] = {
+    row<domain_get_max_vcpus>(REMOTE_PROC_DOMAIN_GET_MAX_VCPUS),
+    row<domain_get_vcpus_flags>(REMOTE_PROC_DOMAIN_GET_VCPUS_FLAGS,
+                                affect_flags | VIR_DOMAIN_VCPU_MAXIMUM | VIR_DOMAIN_VCPU_GUEST),
+    row<domain_get_vcpus>(REMOTE_PROC_DOMAIN_GET_VCPUS),
+    row<domain_get_vcpu_pin_info>(REMOTE_PROC_DOMAIN_GET_VCPU_PIN_INFO, affect_flags),
+    row<refuse<no_hotplug>>(REMOTE_PROC_DOMAIN_SET_VCPUS),
+    row<refuse<no_hotplug>>(REMOTE_PROC_DOMAIN_SET_VCPUS_FLAGS),
+    row<refuse<no_hotplug>>(REMOTE_PROC_DOMAIN_SET_VCPU),
+    row<refuse<no_pinning>>(REMOTE_PROC_DOMAIN_PIN_VCPU),
+    row<refuse<no_pinning>>(REMOTE_PROC_DOMAIN_PIN_VCPU_FLAGS),
+};
+
+}  // namespace
+
+std::span<const Row> vcpu_rows() {
+    return rows;
+}
+
+}  // namespace mk::api

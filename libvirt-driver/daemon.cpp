@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The daemon from start to end.
+#include "daemon.h"
+
+#include <fmt/format.h>
+#include <glib.h>
+#include <systemd/sd-daemon.h>
+
+#include <csignal>
+
+#include "api/dispatch.h"
+#include "daemon_conf.h"
+#include "rpc/server.h"
+#include "sockets.h"
+#include "util/event_source.h"
+#include "util/log.h"
+
+namespace mk {
+namespace {
+
+void set_log_level(const DaemonOptions& options, const DaemonConf& conf) {
+    log::set_level(options.verbose ? log::Level::debug : conf.log_level);
+}
+
+void reload(const DaemonOptions& options) {
+    try {
+        set_log_level(options, load_conf(options.conf_file, options.conf_must_exist));
+        log::info("log level read again from {}", options.conf_file);
+    } catch (const Error& error) {
+        log::error("nothing changed: {}", error.full_message());
+    }
+}
+
+bool has_active_domain(const domain::Driver& driver) {
+    for (const auto& view : driver.list()) {
+        if (view.active())
+            return true;
+    }
+    return false;
+}
+
+using MainLoop = std::unique_ptr<GMainLoop, decltype(&g_main_loop_unref)>;
+
+// Runs the loop until a signal or --timeout ends it.
+void run_loop(const DaemonOptions& options, const domain::Driver& driver,
+              const rpc::Server& server) {
+    const MainLoop loop(g_main_loop_new(nullptr, FALSE), g_main_loop_unref);
+    const auto quit = [&loop] { g_main_loop_quit(loop.get()); };
+    const auto terminate = EventSource::on_signal(SIGTERM, quit);
+    const auto interrupt = EventSource::on_signal(SIGINT, quit);
+    const auto hang_up = EventSource::on_signal(SIGHUP, [&options] { reload(options); });
+    EventSource idle;
+    unsigned idle_s = 0;
+    if (options.timeout_s > 0)
+        idle = EventSource::timer(1000, [&] {
+            const bool in_use = server.clients() > 0 || has_active_domain(driver);
+            idle_s = in_use ? 0 : idle_s + 1;
+            if (idle_s >= options.timeout_s)
+                quit();
+        });
+    sd_notify(0, "READY=1");
+    log::info("ready");
+    g_main_loop_run(loop.get());
+    sd_notify(0, "STOPPING=1");
+    log::info("ending; partitions run on");
+}
+
+}  // namespace
+
+void run_daemon(const DaemonOptions& options, std::unique_ptr<backend::Backend> backend) {
+    const DaemonConf conf = load_conf(options.conf_file, options.conf_must_exist);
+    set_log_level(options, conf);
+    std::signal(SIGPIPE, SIG_IGN);
+    const PidFile pid_file(options.pid_file);
+    Sockets sockets(options.socket_dir);
+    domain::Driver driver(options.paths, std::move(backend));
+    rpc::Server server(conf.server, {api::remote_program(driver)});
+    for (auto& socket : sockets.take())
+        server.listen(std::move(socket.fd), socket.read_only);
+    server.run_in_background([&driver] { driver.autostart(); });
+    run_loop(options, driver, server);
+    server.stop();
+}
+
+}  // namespace mk

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// virtmultikerneld.conf: libvirt's syntax, and libvirt's names for the keys. A key that does
+// nothing here is an error, never ignored. Not for command line options (daemon.h).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "rpc/client.h"
+#include "util/log.h"
+
+namespace mk {
+
+struct DaemonConf {
+    rpc::Settings server;
+    log::Level log_level = log::Level::info;
+};
+
+// `name` is what errors call the file.
+// Throws Error(VIR_ERR_CONF_SYNTAX, "<name>:<line>: …").
+[[nodiscard]] DaemonConf parse_conf(std::string_view text, const std::string& name);
+
+// Throws Error: as above; VIR_ERR_SYSTEM_ERROR if the file cannot be read, unless it is not
+// there and need not be.
+[[nodiscard]] DaemonConf load_conf(const std::string& path, bool must_exist);
+
+}  // namespace mk

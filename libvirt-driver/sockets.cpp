@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Sockets and pid file.
+#include "sockets.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "util/error.h"
+
+namespace mk {
+namespace {
+
+constexpr const char* socket_name = "virtmultikerneld-sock";
+constexpr const char* read_only_suffix = "-ro";
+
+std::string path_of(int fd) {
+    sockaddr_un address{};
+    socklen_t size = sizeof(address);
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+        throw Error::from_errno("cannot tell the name of a socket");
+    return {address.sun_path, strnlen(address.sun_path, sizeof(address.sun_path))};
+}
+
+}  // namespace
+
+// As virPidFileAcquirePath: the lock says that the process lives, the file who it is.
+PidFile::PidFile(std::string path)
+    : path_(std::move(path)), file_(open_file(path_, O_RDWR | O_CREAT, 0644)) {
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    if (fcntl(file_.get(), F_SETLK, &lock) != 0) {
+        if (errno == EAGAIN || errno == EACCES)
+            throw Error(VIR_ERR_OPERATION_FAILED,
+                        fmt::format("another virtmultikerneld runs: it holds {}", path_));
+        throw Error::from_errno(fmt::format("lock {}", path_));
+    }
+    const std::string text = fmt::format("{}\n", getpid());
+    if (ftruncate(file_.get(), 0) != 0)
+        throw Error::from_errno(fmt::format("write {}", path_));
+    write_all(file_.get(), std::as_bytes(std::span(text)));
+}
+
+PidFile::~PidFile() {
+    unlink(path_.c_str());
+}
+
+Sockets::Sockets(const std::string& folder) {
+    if (take_over())
+        return;
+    if (mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST)
+        throw Error::from_errno(fmt::format("make {}", folder));
+    const std::string path = folder + "/" + socket_name;
+    make(path, false);
+    make(path + read_only_suffix, true);
+}
+
+Sockets::~Sockets() {
+    for (const auto& path : made_)
+        unlink(path.c_str());
+}
+
+bool Sockets::take_over() {
+    const int count = sd_listen_fds(1);
+    if (count < 0)
+        throw Error::from_errno("take over systemd's sockets", -count);
+    for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + count; ++fd) {
+        Fd owned(fd);
+        if (sd_is_socket_unix(fd, SOCK_STREAM, 1, nullptr, 0) <= 0)
+            throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                        "systemd passed something that is no listening unix socket");
+        sockets_.push_back(
+            {.fd = std::move(owned), .read_only = path_of(fd).ends_with(read_only_suffix)});
+    }
+    return count > 0;
+}
+
+void Sockets::make(const std::string& path, bool read_only) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof(address.sun_path))
+        throw Error(VIR_ERR_INVALID_ARG,
+                    fmt::format("{}: longer than {} bytes, the name of a socket cannot be", path,
+                                sizeof(address.sun_path) - 1));
+    path.copy(address.sun_path, path.size());
+    Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd)
+        throw Error::from_errno("make a socket");
+    if (unlink(path.c_str()) != 0 && errno != ENOENT)
+        throw Error::from_errno(fmt::format("remove {}", path));
+    const mode_t before = umask(0177);  // never open to others, not for a moment
+    const int bound = bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address));
+    const int reason = errno;
+    umask(before);
+    if (bound != 0)
+        throw Error::from_errno(fmt::format("make {}", path), reason);
+    made_.push_back(path);
+    constexpr int backlog = 1000;  // libvirt's max_queued_clients
+    if (::listen(fd.get(), backlog) != 0)
+        throw Error::from_errno(fmt::format("listen on {}", path));
+    sockets_.push_back({.fd = std::move(fd), .read_only = read_only});
+}
+
+}  // namespace mk

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The daemon's two sockets, passed by systemd or made here, and the file that says who is the
+// daemon. Not for what comes through the sockets.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "util/fd.h"
+
+namespace mk {
+
+// Held by this process while it lives; the file goes with it.
+class PidFile {
+  public:
+    // Throws Error: VIR_ERR_OPERATION_FAILED another process holds it; VIR_ERR_SYSTEM_ERROR.
+    explicit PidFile(std::string path);
+    PidFile(const PidFile&) = delete;
+    PidFile& operator=(const PidFile&) = delete;
+    ~PidFile();
+
+  private:
+    std::string path_;
+    Fd file_;
+};
+
+struct ListeningSocket {
+    Fd fd;
+    bool read_only = false;
+};
+
+class Sockets {
+  public:
+    // What systemd passed; else both, in `folder`, mode 0600, in the place of what a daemon
+    // that is gone left there. REQUIRES: the pid file is held. Throws Error.
+    explicit Sockets(const std::string& folder);
+    Sockets(const Sockets&) = delete;
+    Sockets& operator=(const Sockets&) = delete;
+    ~Sockets();  // removes the files that it made
+
+    [[nodiscard]] std::vector<ListeningSocket> take() { return std::move(sockets_); }
+
+  private:
+    bool take_over();
+    void make(const std::string& path, bool read_only);
+
+    std::vector<ListeningSocket> sockets_;
+    std::vector<std::string> made_;
+};
+
+}  // namespace mk
