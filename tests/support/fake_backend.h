@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// A backend that runs no kernel, for tests: a machine in memory whose partitions are scripted
+// app kernels. They print a boot log, echo what is typed, obey a few commands (echo, uname -r,
+// nproc, poweroff, reboot, halt, panic, hang, flood) and answer requests. The machine outlives
+// the backends that drive it, as the kernel module outlives the daemon.
+//
+// It refuses what the module refuses (wrong states, a CPU that is taken twice), counts what is
+// held, and fails or holds any call on demand.
+//
+// Thread-safe.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "backend/backend.h"
+#include "util/error.h"
+
+namespace mk::test {
+
+class FakeMachine {
+  public:
+    FakeMachine();
+    FakeMachine(const FakeMachine&) = delete;
+    FakeMachine& operator=(const FakeMachine&) = delete;
+    ~FakeMachine();
+
+    backend::Limits limits;    // set before use
+    bool silent_boot = false;  // set before use: app kernels never report
+
+    // The next `call` (a function of Backend, "create") throws `error`.
+    void fail_next(const std::string& call, const Error& error);
+    // `call` waits until release(); a held add_memory also ends by cancel().
+    void hold(const std::string& call);
+    void release(const std::string& call);
+    void wait_until_held(const std::string& call);
+
+    // What app kernels do by themselves.
+    void app_ends(const Uuid& uuid, backend::State how, const std::string& reason = {});
+    void app_writes(const Uuid& uuid, const std::string& text);
+    [[nodiscard]] std::string app_input(const Uuid& uuid);
+    // The next stop or destroy of it finds a CPU that does not answer.
+    void lose_on_stop(const Uuid& uuid);
+    // It vanishes, as if another program had destroyed it.
+    void remove(const Uuid& uuid);
+
+    [[nodiscard]] std::size_t partitions();
+    [[nodiscard]] std::size_t cpus_in_use();
+    [[nodiscard]] std::uint64_t memory_in_use_kib();
+    [[nodiscard]] std::vector<std::string> calls();  // "create", "add_memory", …
+    void forget_calls();
+    [[nodiscard]] std::string cmdline(const Uuid& uuid);
+
+  private:
+    friend class FakeBackend;
+    struct Console {
+        Fd fd;                // the machine's end
+        std::string backlog;  // not sent yet
+        bool ends = false;    // EOF once the backlog is out
+    };
+    struct Watch {
+        Fd reader;  // a copy of what the caller has
+        Fd writer;
+    };
+    struct Partition {
+        backend::Status status;
+        std::string output;  // since the last start
+        std::string input;   // ever
+        std::string line;    // typed, no newline yet
+        std::string cmdline;
+        bool boot_pending = false;
+        bool hung = false;
+        bool cancelled = false;
+        bool lost_on_stop = false;
+        std::vector<Console> consoles;
+        std::vector<Watch> watches;
+    };
+
+    std::unique_lock<std::mutex> enter(const std::string& call, const Uuid* uuid = nullptr);
+    Partition& find(const Uuid& uuid);
+    void set_state(Partition& partition, backend::State state);
+    void emit(Partition& partition, const std::string& text);
+    void end_consoles(Partition& partition);
+    void boot(Partition& partition);
+    void type(Partition& partition, const std::string& bytes);
+    void run_line(Partition& partition, const std::string& line);
+    void wake();
+    void run();
+    void serve(Console& console, Partition& partition, short events);
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::map<Uuid, Partition> partitions_;                // mutex_
+    std::map<std::string, std::vector<Error>> failures_;  // mutex_
+    std::set<std::string> held_;                          // mutex_
+    std::set<std::string> waiting_;                       // mutex_: calls that are being held
+    std::vector<std::string> calls_;                      // mutex_
+    std::uint64_t next_address_kib_ = 4U << 20;           // mutex_
+    bool stopping_ = false;                               // mutex_
+    Fd wake_;
+    std::thread thread_;
+};
+
+class FakeBackend final : public backend::Backend {
+  public:
+    explicit FakeBackend(std::shared_ptr<FakeMachine> machine) : machine_(std::move(machine)) {}
+
+    [[nodiscard]] backend::Limits limits() override;
+    [[nodiscard]] std::vector<Uuid> list() override;
+    void create(const Uuid& uuid, const std::string& name) override;
+    void add_cpus(const Uuid& uuid, const std::vector<unsigned>& cpus,
+                  backend::CpuRole role) override;
+    void add_memory(const Uuid& uuid, std::uint64_t size_kib, std::optional<int> node) override;
+    void load(const Uuid& uuid, const Fd& kernel, const Fd& initrd,
+              const std::string& cmdline) override;
+    void start(const Uuid& uuid) override;
+    void stop(const Uuid& uuid) override;
+    void destroy(const Uuid& uuid) override;
+    void cancel(const Uuid& uuid) override;
+    void request(const Uuid& uuid, backend::Request what) override;
+    [[nodiscard]] backend::Status status(const Uuid& uuid) override;
+    [[nodiscard]] Fd watch(const Uuid& uuid) override;
+    [[nodiscard]] Console open_console(const Uuid& uuid, std::uint64_t position) override;
+
+  private:
+    std::shared_ptr<FakeMachine> machine_;
+};
+
+}  // namespace mk::test

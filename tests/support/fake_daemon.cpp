@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The daemon as it ships, over a made-up machine with scripted app kernels: what the tests in
+// tests/wire talk to. Takes virtmultikerneld's options; everything it writes is below
+// --socket-dir and, in a Sandbox that is gone when it ends, below TMPDIR. Never installed.
+#include <fmt/core.h>
+
+#include <cstdio>
+#include <exception>
+#include <memory>
+
+#include "daemon.h"
+#include "support/fake_backend.h"
+#include "support/sandbox.h"
+#include "util/error.h"
+
+int main(int argc, char** argv) {
+    try {
+        auto options = mk::parse_options(argc, argv);
+        if (!options)
+            return 0;
+        const mk::test::Sandbox sandbox;
+        options->paths = sandbox.paths();
+        options->pid_file = options->socket_dir + "/fake-daemon.pid";
+        if (!options->conf_must_exist)
+            options->conf_file = options->socket_dir + "/virtmultikerneld.conf";
+        const auto machine = std::make_shared<mk::test::FakeMachine>();
+        mk::run_daemon(*options, std::make_unique<mk::test::FakeBackend>(machine));
+        return 0;
+    } catch (const mk::Error& error) {
+        fmt::print(stderr, "fake-daemon: {}\n", error.full_message());
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "fake-daemon: {}\n", error.what());
+    }
+    return 1;
+}
