@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Stock clients against the daemon, with scripted app kernels in the place of real ones.
+
+Each test has a daemon of its own in a folder of its own, so tests share nothing. BUILD (or
+MK_BUILD) names the build folder. Nothing here sleeps: a test waits for an event, with a limit
+that only a broken daemon reaches.
+"""
+
+import contextlib
+import os
+import pathlib
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import unittest
+
+import libvirt
+import pexpect
+
+LIMIT_S = 60
+
+BUILD = pathlib.Path(os.environ.get("BUILD") or os.environ.get("MK_BUILD") or "/nowhere")
+FAKE_DAEMON = BUILD / "tests" / "fake-daemon"
+
+# libvirt-python prints each error that it also raises.
+libvirt.registerErrorHandler(lambda _context, _error: None, None)
+# Before the first connection, or that one gets no events.
+libvirt.virEventRegisterDefaultImpl()
+
+
+class Daemon:
+    """The daemon with made-up hardware: sockets, definitions and logs are in `folder`."""
+
+    def __init__(self, *options):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mk-wire-"))
+        self.options = options
+        self.log = open(self.folder / "daemon.log", "wb")
+        self.process = None
+        try:
+            self.start()
+        except BaseException:
+            self.end()
+            raise
+
+    def start(self):
+        """Returns when the daemon says, as to systemd, that it is ready."""
+        notify_path = self.folder / "notify"
+        notify_path.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(str(notify_path))
+            self.process = subprocess.Popen(
+                [FAKE_DAEMON, "--socket-dir", self.folder, *self.options],
+                stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+                env={**os.environ, "NOTIFY_SOCKET": str(notify_path), "TMPDIR": str(self.folder),
+                     "LC_ALL": "C"})
+            with Exit(self.process.pid) as exited:
+                while True:
+                    ready = select.select([notify, exited], [], [], LIMIT_S)[0]
+                    if notify in ready and b"READY=1" in notify.recv(4096).split(b"\n"):
+                        return
+                    if exited in ready or not ready:
+                        raise AssertionError("the daemon did not start:\n" + self.log_text())
+
+    def end(self):
+        """Ends it politely; a daemon that does not end, or ends badly, is an AssertionError."""
+        code = None
+        if self.process is not None:
+            if self.process.poll() is None:
+                self.process.terminate()
+            try:
+                code = self.process.wait(LIMIT_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        text = self.log_text()
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if code not in (0, -signal.SIGKILL, None):
+            raise AssertionError(f"the daemon ended with {code}:\n{text}")
+        if self.process is not None and code is None:
+            raise AssertionError(f"the daemon did not end:\n{text}")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def log_text(self):
+        return (self.folder / "daemon.log").read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def sandbox(self):
+        """The made-up machine's files: kernel, initrd, definitions, logs."""
+        return next(self.folder.glob("mk-sandbox-*"))
+
+    def uri(self, readonly=False):
+        name = "virtmultikerneld-sock" + ("-ro" if readonly else "")
+        return f"multikernel+unix:///system?socket={self.folder / name}"
+
+
+def run_until(condition):
+    """Runs libvirt's event loop until `condition()` is true."""
+    late = []
+    timer = libvirt.virEventAddTimeout(LIMIT_S * 1000, lambda *_: late.append(True), None)
+    try:
+        while not condition():
+            if late:
+                raise AssertionError("nothing happened in time")
+            libvirt.virEventRunDefaultImpl()
+    finally:
+        libvirt.virEventRemoveTimeout(timer)
+
+
+class Exit:
+    """Polls readable once a process has ended."""
+
+    def __init__(self, pid):
+        self.fd = os.pidfd_open(pid)
+
+    def fileno(self):
+        return self.fd
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.fd)
+
+
+class WireTest(unittest.TestCase):
+    """A test with a daemon and stock virsh."""
+
+    maxDiff = None
+    daemon_options = ()
+
+    def setUp(self):
+        self.daemon = Daemon(*self.daemon_options)
+        self.addCleanup(self.daemon.end)
+
+    # virsh
+
+    def run_virsh(self, *words, readonly=False, env=None):
+        return subprocess.run(
+            ["virsh", "-c", self.daemon.uri(readonly), *(["-r"] if readonly else []), *words],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S, check=False,
+            env=self.environment(env))
+
+    def environment(self, more=None):
+        return {**os.environ, "LC_ALL": "C", "HOME": str(self.daemon.folder), **(more or {})}
+
+    def virsh(self, *words, readonly=False, env=None):
+        """What it printed, without blank lines at the end; it must succeed and not complain."""
+        done = self.run_virsh(*words, readonly=readonly, env=env)
+        self.assertEqual((done.returncode, done.stderr), (0, ""),
+                         f"virsh {' '.join(map(str, words))}\n{done.stdout}{done.stderr}")
+        return done.stdout.rstrip("\n")
+
+    def virsh_fails(self, *words, readonly=False):
+        """Its complaint, one line for each error."""
+        done = self.run_virsh(*words, readonly=readonly)
+        self.assertNotEqual(done.returncode, 0, f"virsh {' '.join(map(str, words))}\n{done.stdout}")
+        return done.stderr.rstrip("\n")
+
+    def refused(self, text, *words, readonly=False):
+        """`words` fail, and the last line of the complaint is `text`."""
+        complaint = self.virsh_fails(*words, readonly=readonly)
+        self.assertEqual(complaint.split("\n")[-1], "error: " + text, complaint)
+
+    @contextlib.contextmanager
+    def terminal(self, *words):
+        """virsh on a terminal, for what reads one: console, event with ^C."""
+        child = pexpect.spawn("virsh", ["-c", self.daemon.uri(), *map(str, words)],
+                              env=self.environment(), timeout=LIMIT_S, encoding="utf-8")
+        try:
+            yield child
+        finally:
+            child.close(force=True)
+
+    # domains
+
+    def xml(self, name="web", *, vcpus="<vcpu>1</vcpu>", more="", devices="", uuid=None,
+            kernel=None, memory="<memory unit='MiB'>256</memory>", os_more=""):
+        """A definition that the made-up machine can start; `more` is in front of <devices>."""
+        kernel = kernel or self.daemon.sandbox / "vmlinuz"
+        return (f"<domain type='multikernel'>\n  <name>{name}</name>\n"
+                + (f"  <uuid>{uuid}</uuid>\n" if uuid else "")
+                + f"  {memory}\n  {vcpus}\n  <os>\n    <type arch='x86_64'>hvm</type>\n"
+                f"    <kernel>{kernel}</kernel>\n"
+                f"    <initrd>{self.daemon.sandbox / 'initrd.img'}</initrd>\n{os_more}  </os>\n"
+                f"{more}  <devices>\n    <console type='pty'/>\n{devices}  </devices>\n</domain>\n")
+
+    def xml_file(self, text, name="domain.xml"):
+        path = self.daemon.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def define(self, name="web", **options):
+        self.virsh("define", self.xml_file(self.xml(name, **options)))
+        return name
+
+    def start(self, name="web", **options):
+        self.define(name, **options)
+        self.virsh("start", name)
+        return name
+
+    def state(self, name="web"):
+        return self.virsh("domstate", name, "--reason")
+
+    # libvirt-python
+
+    def connect(self, readonly=False):
+        opened = (libvirt.openReadOnly if readonly else libvirt.open)(self.daemon.uri(readonly))
+        self.addCleanup(close_quietly, opened)
+        return opened
+
+    def assert_code(self, code, function, *arguments):
+        """`function` raises a libvirtError of this code; returns its message."""
+        with self.assertRaises(libvirt.libvirtError) as caught:
+            function(*arguments)
+        error = caught.exception
+        self.assertEqual(error.get_error_code(), code, error.get_error_message())
+        return error.get_error_message()
+
+
+def close_quietly(connection):
+    with contextlib.suppress(libvirt.libvirtError):
+        connection.close()
+
+
+def table(text):
+    """The rows of one of virsh's tables, split at two or more blanks; no heading."""
+    lines = text.split("\n")
+    bar = next(i for i, line in enumerate(lines) if re.fullmatch(r"-+", line.strip()))
+    return [re.split(r"\s{2,}", line.strip()) for line in lines[bar + 1:] if line.strip()]
+
+
+def pairs(text):
+    """"Name:  value" lines as a dictionary."""
+    return {key.strip(): value.strip()
+            for key, _, value in (line.partition(":") for line in text.split("\n")) if value}

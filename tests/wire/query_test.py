@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What stock clients ask about a domain, and the empty truth about what it does not have."""
+
+import libvirt
+
+from harness import WireTest, pairs, table
+
+
+class Running(WireTest):
+    def setUp(self):
+        super().setUp()
+        self.start("web", vcpus="<vcpu cpuset='2-5'>2</vcpu>")
+        with self.terminal("console", "web") as console:
+            console.expect("userspace is up")
+
+    def test_dominfo(self):
+        info = pairs(self.virsh("dominfo", "web"))
+        self.assertEqual(info["Name"], "web")
+        self.assertEqual(info["Id"], self.virsh("domid", "web"))
+        self.assertEqual(info["UUID"], self.virsh("domuuid", "web"))
+        self.assertEqual(info["OS Type"], "hvm")
+        self.assertEqual(info["State"], "running")
+        self.assertEqual(info["CPU(s)"], "2")
+        self.assertEqual(info["Max memory"], f"{256 * 1024} KiB")
+        self.assertEqual(info["Used memory"], f"{256 * 1024} KiB")
+        self.assertEqual(info["Persistent"], "yes")
+        self.assertEqual(info["Autostart"], "disable")
+        self.assertEqual(info["Managed save"], "no")
+        self.assertNotIn("Messages", info)
+
+    def test_domcontrol_and_domjobinfo(self):
+        self.assertEqual(self.virsh("domcontrol", "web"), "ok")
+        self.assertRegex(self.virsh("domjobinfo", "web"), r"^Job type:\s+None$")
+
+    def test_vcpuinfo_shows_the_physical_cpus(self):
+        blocks = [pairs(block) for block in self.virsh("vcpuinfo", "web").split("\n\n")]
+        self.assertEqual([block["VCPU"] for block in blocks], ["0", "1"])
+        self.assertEqual({block["State"] for block in blocks}, {"running"})
+        for block in blocks:
+            cpu = int(block["CPU"])
+            self.assertIn(cpu, range(2, 6))
+            self.assertEqual(block["CPU Affinity"],
+                             "".join("y" if n == cpu else "-" for n in range(8)))
+
+    def test_vcpupin_shows_the_same(self):
+        cpus = [pairs(block)["CPU"] for block in self.virsh("vcpuinfo", "web").split("\n\n")]
+        rows = table(self.virsh("vcpupin", "web"))
+        self.assertEqual(rows, [["0", cpus[0]], ["1", cpus[1]]])
+        rows = table(self.virsh("vcpupin", "web", "--config"))
+        self.assertEqual(rows, [["0", "2-5"], ["1", "2-5"]])
+
+    def test_vcpucount(self):
+        rows = [line.split() for line in self.virsh("vcpucount", "web").split("\n")]
+        self.assertEqual(rows, [["maximum", "config", "2"], ["maximum", "live", "2"],
+                                ["current", "config", "2"], ["current", "live", "2"]])
+        # what the app kernel says
+        self.assertEqual(self.virsh("vcpucount", "web", "--guest"), "2")
+
+    def test_vcpus_of_the_app_kernel_are_not_for_readers(self):
+        connection = libvirt.open(self.daemon.uri(readonly=True))
+        self.addCleanup(connection.close)
+        message = self.assert_code(libvirt.VIR_ERR_OPERATION_DENIED,
+                                   connection.lookupByName("web").vcpusFlags,
+                                   libvirt.VIR_DOMAIN_VCPU_GUEST)
+        self.assertEqual(message, "operation forbidden: read only access prevents "
+                         "virDomainGetVcpusFlags")
+
+    def test_one_answer_for_live_or_config_not_both(self):
+        domain = self.connect().lookupByName("web")
+        self.assertIn("mutually exclusive",
+                      self.assert_code(libvirt.VIR_ERR_INVALID_ARG, domain.vcpusFlags, 3))
+
+    def test_dommemstat_has_what_the_app_kernel_reports(self):
+        stats = dict(line.split() for line in self.virsh("dommemstat", "web").split("\n"))
+        self.assertEqual(set(stats), {"actual", "unused", "available", "usable", "rss"})
+        self.assertEqual((stats["actual"], stats["rss"]), (str(256 * 1024),) * 2)
+        self.assertLessEqual(int(stats["unused"]), int(stats["available"]))
+        self.assertLessEqual(int(stats["available"]), 256 * 1024)
+
+    def test_domstats_of_a_running_domain(self):
+        stats = domstats(self.virsh("domstats", "web"))["web"]
+        self.assertEqual((stats["state.state"], stats["state.reason"]), ("1", "1"))
+        self.assertEqual((stats["vcpu.current"], stats["vcpu.maximum"]), ("2", "2"))
+        self.assertEqual((stats["vcpu.0.state"], stats["vcpu.1.state"]), ("1", "1"))
+        self.assertEqual(stats["balloon.current"], str(256 * 1024))
+        self.assertEqual(stats["balloon.maximum"], str(256 * 1024))
+        self.assertGreaterEqual(int(stats["balloon.available"]), int(stats["balloon.unused"]))
+        self.assertEqual((stats["net.count"], stats["block.count"]), ("0", "0"))
+        self.assertIn("cpu.time", stats)
+        self.assertNotIn("cpu.user", stats)  # not known: left out, never 0
+
+    def test_domstats_groups_and_filters(self):
+        self.define("shop")
+        self.assertEqual(domstats(self.virsh("domstats", "--state")),
+                         {"web": {"state.state": "1", "state.reason": "1"},
+                          "shop": {"state.state": "5", "state.reason": "0"}})
+        self.assertEqual(set(domstats(self.virsh("domstats", "--list-active"))), {"web"})
+        self.assertEqual(set(domstats(self.virsh("domstats", "--list-shutoff"))), {"shop"})
+        self.assertEqual(set(domstats(self.virsh("domstats", "--state", "shop"))), {"shop"})
+        off = domstats(self.virsh("domstats", "shop"))["shop"]
+        self.assertEqual(off, {"state.state": "5", "state.reason": "0",
+                               "balloon.current": str(256 * 1024),
+                               "balloon.maximum": str(256 * 1024), "vcpu.current": "1",
+                               "vcpu.maximum": "1", "block.count": "0"})
+
+    def test_unknown_stats_are_dropped_unless_enforced(self):
+        self.assertEqual(domstats(self.virsh("domstats", "--perf")), {"web": {}})
+        self.assertIn("argument unsupported: ", self.virsh_fails("domstats", "--perf", "--enforce"))
+
+    def test_stats_skip_a_domain_that_is_gone(self):
+        connection = self.connect()
+        domain = connection.defineXML(self.xml("shop"))
+        web = connection.lookupByName("web")
+        domain.undefine()
+        records = connection.domainListGetStats([web, domain], 0, 0)
+        self.assertEqual([record[0].name() for record in records], ["web"])
+
+    def test_ttyconsole_names_a_terminal(self):
+        self.assertRegex(self.virsh("ttyconsole", "web"), r"^/dev/pts/\d+$")
+
+    def test_what_a_partition_does_not_have(self):
+        domain = self.connect().lookupByName("web")
+        for call, truth in ((domain.hasManagedSaveImage, 0), (domain.snapshotNum, 0),
+                            (domain.listAllSnapshots, []), (domain.snapshotListNames, []),
+                            (domain.hasCurrentSnapshot, 0), (domain.listAllCheckpoints, []),
+                            (domain.jobStats, {"type": 0}), (domain.jobInfo, [0] * 12),
+                            (domain.schedulerType, ["none", 0]), (domain.messages, []),
+                            (domain.memoryParameters, {}), (domain.blkioParameters, {}),
+                            (domain.numaParameters, {}), (domain.diskErrors, {}),
+                            (domain.perfEvents, {})):
+            with self.subTest(call=call.__name__):
+                self.assertEqual(call(), truth)
+        self.assertEqual(self.virsh("snapshot-list", "web").count("\n"), 1)
+        self.assertEqual(self.virsh("checkpoint-list", "web").count("\n"), 1)
+        for words in (["domblklist", "web"], ["domiflist", "web"], ["domblkerror", "web"],
+                      ["memtune", "web"], ["numatune", "web"], ["blkiotune", "web"],
+                      ["schedinfo", "web"], ["iothreadinfo", "web"],
+                      ["managedsave-remove", "web"]):
+            with self.subTest(command=words[0]):
+                self.virsh(*words)
+
+    def test_queries_that_we_do_not_know_are_not_supported(self):
+        domain = self.connect().lookupByName("web")
+        for call, name in ((lambda: domain.hostname(0), "virDomainGetHostname"),
+                           (domain.fsInfo, "virDomainGetFSInfo"),
+                           (lambda: domain.guestInfo(0), "virDomainGetGuestInfo"),
+                           (domain.securityLabel, "virDomainGetSecurityLabel"),
+                           (domain.getTime, "virDomainGetTime"),
+                           (lambda: domain.blockStats("vda"), "virDomainBlockStats"),
+                           (lambda: domain.interfaceStats("vnet0"), "virDomainInterfaceStats")):
+            with self.subTest(call=name):
+                self.assertEqual(self.assert_code(libvirt.VIR_ERR_NO_SUPPORT, call),
+                                 "this function is not supported by the connection driver: "
+                                 + name)
+
+
+class ShutOff(WireTest):
+    def setUp(self):
+        super().setUp()
+        self.define("web", vcpus="<vcpu>2</vcpu>")
+
+    def test_dominfo(self):
+        info = pairs(self.virsh("dominfo", "web"))
+        self.assertEqual((info["Id"], info["State"], info["CPU(s)"]), ("-", "shut off", "2"))
+
+    def test_vcpuinfo_falls_back_to_the_definition(self):
+        blocks = [pairs(block) for block in self.virsh("vcpuinfo", "web").split("\n\n")]
+        self.assertEqual([(b["CPU"], b["CPU Affinity"]) for b in blocks],
+                         [("N/A", "yyyyyyyy")] * 2)
+
+    def test_vcpucount(self):
+        rows = [line.split() for line in self.virsh("vcpucount", "web").split("\n")]
+        self.assertEqual(rows, [["maximum", "config", "2"], ["current", "config", "2"]])
+
+    def test_running_values_are_refused(self):
+        domain = self.connect().lookupByName("web")
+        self.assertEqual(self.assert_code(libvirt.VIR_ERR_OPERATION_INVALID, domain.vcpus),
+                         "Requested operation is not valid: cannot retrieve vcpu information for "
+                         "inactive domain")
+        self.refused("Requested operation is not valid: domain is not running",
+                     "domcontrol", "web")
+        self.refused("Requested operation is not valid: domain is not running",
+                     "vcpucount", "web", "--live", "--current")
+
+
+def domstats(text):
+    """Domain name -> {field: value}."""
+    result = {}
+    for line in text.split("\n"):
+        if line.startswith("Domain: "):
+            current = result.setdefault(line[len("Domain: "):].strip("'"), {})
+        elif line.strip():
+            key, _, value = line.strip().partition("=")
+            current[key] = value
+    return result
