@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The part of tests/bench/start that runs in the machine: RUNS MEMORY_MIB VCPUS
+
+Starts a domain through the daemon, as any client does; the shares are the host module's own
+numbers (MK_QUERY).
+"""
+
+import statistics
+import sys
+import time
+
+import device
+import libvirt
+
+UP = b"multikernel: userspace is up"
+XML = """<domain type='multikernel'>
+  <name>bench</name>
+  <memory unit='MiB'>{memory}</memory>
+  <vcpu>{vcpus}</vcpu>
+  <os>
+    <type arch='x86_64'>hvm</type>
+    <kernel>/vmlinuz</kernel>
+    <initrd>/var/lib/multikernel/initrd.img</initrd>
+  </os>
+  <devices><console type='pty'/></devices>
+</domain>"""
+
+
+def one_start(connection, domain):
+    """Milliseconds by what they were spent on."""
+    before = time.monotonic()
+    domain.create()
+    created = time.monotonic()
+    stream = connection.newStream()
+    domain.openConsole(None, stream)
+    said = b""
+    while UP not in said:
+        said += stream.recv(65536)
+    up = time.monotonic()
+    query = device.Device().open(domain.UUID()).query()
+    stream.abort()
+    stopping = time.monotonic()
+    domain.destroy()
+    stopped = time.monotonic()
+    # MK_START is the last thing that create() does, so the times before it are create()'s rest.
+    start_call = (created - before) * 1e3
+    return {
+        "start call": start_call,
+        "  claiming memory": query.claim_ns / 1e6,
+        "  scrubbing it": query.scrub_ns / 1e6,
+        "  taking CPUs offline": query.offline_ns / 1e6,
+        "  copying kernel, initramfs": query.load_ns / 1e6,
+        "  MK_START to first instruction": query.wake_ns / 1e6,
+        "to the module's report": start_call + (query.module_ns - query.wake_ns) / 1e6,
+        "to userspace": (up - before) * 1e3,
+        "destroy": (stopped - stopping) * 1e3,
+    }
+
+
+def main():
+    runs, memory, vcpus = (int(word) for word in sys.argv[1:])
+    connection = libvirt.open("multikernel:///system")
+    domain = connection.defineXML(XML.format(memory=memory, vcpus=vcpus))
+    rows = [one_start(connection, domain) for _ in range(runs)]
+    domain.undefine()
+    print(f"{runs} starts, {memory} MiB, {vcpus} vCPU; milliseconds")
+    print(f"{'':32}{'min':>9}{'median':>9}{'max':>9}")
+    for key in rows[0]:
+        values = [row[key] for row in rows]
+        print(f"{key:32}{min(values):9.1f}{statistics.median(values):9.1f}{max(values):9.1f}")
+
+
+main()

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Starting and destroying over and over costs the host nothing."""
+
+from lib.testing import STOPPED, USERSPACE_UP, Console, MachineTest
+
+CYCLES = 20
+# What the host's own bookkeeping may take; one lost partition would be sixteen times as much.
+BOUND_KIB = 16 * 1024
+
+
+class Cycles(MachineTest):
+    def test_twenty_starts_and_destroys_leave_cpus_and_memory_as_they_were(self):
+        self.define("web", memory_mib=256)
+        self._cycle(userspace=True)  # what is made once stays: caches, the log, the module's own
+        before = self.free_kib()
+        for number in range(CYCLES):
+            self._cycle(userspace=number % 4 == 0)
+            self.assertEqual(self.online_cpus(), self.cpus)
+        self.assertLess(before - self.free_kib(), BOUND_KIB)
+
+    def _cycle(self, userspace):
+        with self.events() as events:
+            if userspace:
+                Console(self, "web", "start", "web", "--console").wait_for(USERSPACE_UP)
+            else:
+                self.virsh("start", "web")
+            self.virsh("destroy", "web")
+            events.wait_for("web", STOPPED)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Partitions outlive the daemon: it is killed, they run on, the next one knows them again."""
+
+from lib.testing import LIMIT_S, STOPPED, MachineTest
+
+UNITS = "virtmultikerneld.service virtmultikerneld.socket virtmultikerneld-ro.socket"
+
+
+class Daemon(MachineTest):
+    def setUp(self):
+        super().setUp()
+        # Before the domains are removed, also after a failure
+        self.addCleanup(self.run_in, f"systemctl reset-failed {UNITS}; systemctl start {UNITS}")
+
+    def kill(self):
+        """SIGKILL, and wait for the next daemon (Restart=on-failure) to be ready."""
+        old = self.run_in("systemctl show -P MainPID virtmultikerneld.service")
+        self.run_in(f"kill -9 {old}")
+        self.run_in(f"until pid=$(systemctl show -P MainPID virtmultikerneld.service) && "
+                    f"[ $pid != {old} ] && [ $pid != 0 ]; do sleep 0.1; done; "
+                    "systemctl start virtmultikerneld.service")
+
+    def test_killed_daemon_finds_its_partition_again(self):
+        console = self.start("web")
+        console.command("marker=survivor")
+        before = self.virsh("vcpuinfo", "web").splitlines()[1], self.virsh("domid", "web")
+        views = self.virsh("nodecpumap"), self.virsh("capabilities")
+        self.kill()
+        self.assertEqual(self.virsh("list", "--name"), "web")
+        self.assertIn("running", self.state("web"))
+        after = self.virsh("vcpuinfo", "web").splitlines()[1], self.virsh("domid", "web")
+        self.assertEqual(before, after)
+        self.assertEqual(views, (self.virsh("nodecpumap"), self.virsh("capabilities")))
+        again = self.console("web")
+        again.type("")
+        self.assertEqual(again.command("echo $marker"), "survivor")
+        self.virsh("destroy", "web")
+        again.wait_for_end()
+        self.assertEqual(self.online_cpus(), self.cpus)
+
+    def test_definitions_and_autostart_survive(self):
+        self.define("one")
+        self.define("two", memory_mib=192)
+        self.virsh("autostart", "two")
+        before = self.virsh("dumpxml", "one"), self.virsh("dumpxml", "two")
+        self.virsh("autostart", "--disable", "two")
+        self.kill()
+        self.assertEqual(before, (self.virsh("dumpxml", "one"), self.virsh("dumpxml", "two")))
+        self.assertEqual(sorted(self.virsh("list", "--all", "--name").split()), ["one", "two"])
+
+    def test_autostart_starts_with_the_host_not_with_a_second_daemon(self):
+        self.define("web")
+        self.virsh("autostart", "web")
+        self.run_in("test -L /etc/libvirt/multikernel/autostart/web.xml")
+        self.kill()
+        self.assertEqual(self.virsh("list", "--name"), "")
+
+    def test_reboot_while_no_daemon_runs_waits_for_the_next(self):
+        console = self._away_while("reboot -f", "reboot")
+        again = self.console("web") if not console.child.isalive() else console
+        again.comes_up_again()
+        self.assertIn("running", self.state("web"))
+
+    def test_poweroff_while_no_daemon_runs_is_seen_by_the_next(self):
+        self._away_while("poweroff -f", "poweroff")
+        self.run_in("until [ -z \"$(virsh -q -c multikernel:///system list --name)\" ]; do "
+                    "sleep 0.2; done")
+        self.assertIn("shut off", self.state("web"))
+        self.assertEqual(self.online_cpus(), self.cpus)
+
+    def _away_while(self, command, state):
+        """The app kernel runs `command` while no daemon is there; then one starts."""
+        console = self.start("web")
+        # It waits for a byte that is typed before the daemon goes: nothing is timed.
+        console.type(f"(sleep 3; {command}) &")
+        self.run_in(f"systemctl stop {UNITS}")
+        console.wait_for_end()
+        self.run_in(f"timeout {LIMIT_S} dmesg --follow | grep -m 1 'web.*{state}'")
+        self.run_in(f"systemctl start {UNITS}")
+        return console
+
+    def test_stop_and_start_of_the_unit_leaves_partitions_alone(self):
+        console = self.start("web")
+        console.command("marker=survivor")
+        self.run_in("systemctl restart virtmultikerneld.service")
+        again = self.console("web")
+        again.type("")
+        self.assertEqual(again.command("echo $marker"), "survivor")
+
+    def test_module_cannot_be_unloaded_under_a_partition(self):
+        self.start("web")
+        code, output = self.run_in("rmmod multikernel_host", check=False)
+        self.assertNotEqual(code, 0)
+        self.assertIn("in use", output)
+
+    def test_events_tell_of_an_end_after_a_restart(self):
+        console = self.start("web")
+        self.kill()
+        with self.events() as events:
+            again = self.console("web")
+            again.type("")
+            again.type("poweroff -f")
+            events.wait_for("web", STOPPED)
+        console.wait_for_end()

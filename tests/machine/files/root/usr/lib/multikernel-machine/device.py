@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""/dev/multikernel from Python, as linux/multikernel.h describes it, for tests and benchmarks.
+
+Thin: one method for each ioctl, errors as OSError with the module's own sentence. Not for the
+product, and not for the daemon's partitions beyond looking at them.
+"""
+
+import ctypes
+import fcntl
+import os
+import struct
+from ctypes import c_char, c_int32 as s32, c_uint8 as u8, c_uint32 as u32, c_uint64 as u64
+
+STATES = ("created", "loaded", "booting", "running", "poweroff", "reboot", "halted", "panic",
+          "stopped", "lost")
+POWEROFF, REBOOT = 1, 2
+RUN, IDLE = 0, 1
+
+
+def _structure(name, *fields):
+    return type(name, (ctypes.Structure,), {"_fields_": [("size", u32), ("flags", u32), *fields]})
+
+
+_SAY = [("message", u64), ("message_bytes", u32), ("pad2", u32)]
+Info = _structure("Info", ("abi_version", u32), ("blockers", u32), ("features", u64),
+                  ("tsc_khz", u32), ("max_partitions", u32), ("partitions", u32), ("pad", u32),
+                  ("memory_align_bytes", u64), ("control_bytes", u64), *_SAY)
+Create = _structure("Create", ("uuid", u8 * 16), ("name", c_char * 64), ("fd", s32), ("pad", u32),
+                    *_SAY)
+Open = _structure("Open", ("uuid", u8 * 16), ("fd", s32), ("pad", u32))
+List = _structure("List", ("entries", u64), ("count", u32), ("pad", u32))
+AddMemory = _structure("AddMemory", ("bytes", u64), ("node", s32), ("pad", u32), *_SAY)
+AddCpus = _structure("AddCpus", ("cpus", u64), ("count", u32), ("role", u32), *_SAY)
+Load = _structure("Load", ("kernel_fd", s32), ("initrd_fd", s32), ("cmdline", u64),
+                  ("cmdline_bytes", u32), ("message_bytes", u32), ("message", u64))
+Start = _structure("Start", *_SAY)
+Plain = _structure("Plain")
+Request = _structure("Request", ("op", u32), ("seq", u32))
+Query = _structure(
+    "Query", ("uuid", u8 * 16), ("name", c_char * 64), ("state", u32), ("generation", u32),
+    ("boots", u32), ("cpus", u32), ("idle_cpus", u32), ("ranges", u32), ("online_cpus", u32),
+    ("request_done", u32), ("request_result", s32), ("pad", u32),
+    *((name, u64) for name in (
+        "memory_bytes", "wanted_bytes", "claimed_bytes", "heartbeat", "app_total_bytes",
+        "app_free_bytes", "app_available_bytes", "app_uptime_ns", "app_busy_ns", "console_bytes",
+        "claim_ns", "scrub_ns", "offline_ns", "load_ns", "wake_ns", "module_ns", "started_ns")),
+    ("release", c_char * 72), ("hostname", c_char * 72), ("panic", c_char * 256))
+Table = _structure("Table", ("entries", u64), ("count", u32), ("pad", u32))
+Console = _structure("Console", ("position", u64), ("fd", s32), ("pad", u32))
+MemoryFd = _structure("MemoryFd", ("fd", s32), ("pad", u32))
+
+
+def number(code, size):
+    """_IOWR(0xd6, code, a structure of this size)"""
+    return 3 << 30 | size << 16 | 0xd6 << 8 | code
+
+
+def call(fd, code, argument):
+    """One ioctl; returns the argument as the module left it."""
+    argument.size = ctypes.sizeof(argument)
+    text = None
+    if hasattr(argument, "message"):
+        text = ctypes.create_string_buffer(512)
+        argument.message = ctypes.addressof(text)
+        argument.message_bytes = len(text)
+    try:
+        fcntl.ioctl(fd, number(code, argument.size), argument, True)
+    except OSError as error:
+        said = text.value.decode() if text else ""
+        raise OSError(error.errno, f"{os.strerror(error.errno)}: {said}") from None
+    argument.said = text.value.decode() if text else ""
+    return argument
+
+
+class Device:
+    """The control file."""
+
+    def __init__(self):
+        self.fd = os.open("/dev/multikernel", os.O_RDWR | os.O_CLOEXEC)
+
+    def info(self):
+        return call(self.fd, 0, Info())
+
+    def create(self, uuid, name):
+        return Partition(call(self.fd, 1, Create(uuid=(u8 * 16)(*uuid), name=name.encode())).fd)
+
+    def open(self, uuid):
+        return Partition(call(self.fd, 2, Open(uuid=(u8 * 16)(*uuid))).fd)
+
+    def list(self):
+        """(uuid, name, state) of each partition"""
+        entries = ctypes.create_string_buffer(88 * 256)
+        count = call(self.fd, 3, List(entries=ctypes.addressof(entries), count=256)).count
+        for index in range(count):
+            uuid, name, state, _ = struct.unpack_from("16s64sII", entries, 88 * index)
+            yield uuid, name.split(b"\0")[0].decode(), STATES[state]
+
+
+class Partition:
+    """A partition file."""
+
+    def __init__(self, fd):
+        self.fd = fd
+
+    def close(self):
+        os.close(self.fd)
+
+    def add_memory(self, size, node=-1):
+        call(self.fd, 0x10, AddMemory(bytes=size, node=node))
+
+    def add_cpus(self, cpus, role=RUN):
+        array = (u32 * len(cpus))(*cpus)
+        call(self.fd, 0x11, AddCpus(cpus=ctypes.addressof(array), count=len(cpus), role=role))
+
+    def load(self, kernel, initrd, cmdline=""):
+        """kernel, initrd: paths; the initrd must have the loader, see with_loader()"""
+        line = ctypes.create_string_buffer(cmdline.encode())
+        with open(kernel, "rb") as image, open(initrd, "rb") as archive:
+            call(self.fd, 0x12, Load(kernel_fd=image.fileno(), initrd_fd=archive.fileno(),
+                                     cmdline=ctypes.addressof(line),
+                                     cmdline_bytes=len(line) - 1))
+
+    def start(self):
+        call(self.fd, 0x13, Start())
+
+    def stop(self):
+        call(self.fd, 0x14, Plain())
+
+    def destroy(self):
+        call(self.fd, 0x15, Plain())
+
+    def cancel(self):
+        call(self.fd, 0x16, Plain())
+
+    def request(self, operation):
+        return call(self.fd, 0x17, Request(op=operation)).seq
+
+    def query(self):
+        return call(self.fd, 0x18, Query())
+
+    def state(self):
+        return STATES[self.query().state]
+
+    def memory(self):
+        """(start, bytes, node) of each range"""
+        array = ctypes.create_string_buffer(24 * 1024)
+        count = call(self.fd, 0x19, Table(entries=ctypes.addressof(array), count=1024)).count
+        return [struct.unpack_from("QQi", array, 24 * index) for index in range(count)]
+
+    def cpus(self):
+        """(cpu, role) of each CPU"""
+        array = ctypes.create_string_buffer(8 * 1024)
+        count = call(self.fd, 0x1a, Table(entries=ctypes.addressof(array), count=1024)).count
+        return [struct.unpack_from("II", array, 8 * index) for index in range(count)]
+
+    def console(self, position=0):
+        return call(self.fd, 0x1b, Console(position=position)).fd
+
+    def memory_fd(self):
+        return call(self.fd, 0x1c, MemoryFd()).fd
+
+
+def cpio(entries):
+    """A newc archive of (name, mode, content)."""
+    archive = b""
+    for name, mode, content in [*entries, ("TRAILER!!!", 0, b"")]:
+        path = name.encode() + b"\0"
+        fields = (0, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(path), 0)
+        header = b"070701" + b"".join(b"%08X" % field for field in fields) + path
+        archive += header + bytes(-len(header) % 4) + content + bytes(-len(content) % 4)
+    return archive
+
+
+def with_loader(initrd, path, version):
+    """Writes to `path` the initramfs and our loader and module, as the daemon joins them."""
+    with open("/usr/libexec/multikernel/init", "rb") as loader, \
+            open(f"/usr/lib/modules/{version}/updates/multikernel_app.ko", "rb") as module, \
+            open(initrd, "rb") as user, open(path, "wb") as out:
+        out.write(user.read())
+        out.write(bytes(-out.tell() % 4))
+        out.write(cpio([("multikernel", 0o040755, b""),
+                        ("multikernel/init", 0o100755, loader.read()),
+                        ("multikernel/multikernel_app.ko", 0o100644, module.read())]))
+    return path

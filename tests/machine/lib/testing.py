@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What machine tests share: a booted machine, virsh in it, domains, consoles, events.
+
+A test finds a machine without domains, and leaves one: what it started is destroyed after it,
+and then every CPU must be back and the host's log free of complaints. Waits are for events, with
+a limit that only a failure reaches. Tests of one process share a machine if they want the same.
+"""
+
+import atexit
+import contextlib
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import unittest
+import uuid
+
+import pexpect
+
+from . import cache, kernel
+from .machine import Machine
+
+TOP = pathlib.Path(__file__).resolve().parents[3]
+BUILD = pathlib.Path(os.environ.get("BUILD", TOP / "build"))
+URI = "multikernel:///system"
+INITRD = "/var/lib/multikernel/initrd.img"
+USERSPACE_UP = "multikernel: userspace is up"
+LIMIT_S = 120  # for anything an app kernel does; emulation on a busy computer is slow
+COMPLAINT = re.compile(r"\bBUG\b|WARNING:|Oops|rcu:? .*(stall|detected)|soft lockup|hard LOCKUP|"
+                       r"Call Trace|general protection|blocked for more than|lost the CPU")
+# libvirt's virDomainEventType
+DEFINED, UNDEFINED, STARTED, SUSPENDED, RESUMED, STOPPED, SHUTDOWN, PMSUSPENDED, CRASHED = range(9)
+
+_machines = {}
+
+
+def machine(**options):
+    """The running machine with these options of Machine.start(); ends any other first."""
+    key = tuple(sorted(options.items()))
+    if key not in _machines:
+        end_machines()
+        # Known before it starts: also a start that fails is cleaned up.
+        made = _machines[key] = Machine(f"test-{os.getpid()}")
+        version = kernel.of_build(BUILD)
+        try:
+            made.start(kernel.Kernel(version), BUILD, **options)
+            made.connect()
+        except RuntimeError:
+            print(made.serial_log()[-6000:])
+            end_machines()
+            raise
+    return _machines[key]
+
+
+@atexit.register
+def end_machines():
+    while _machines:
+        _machines.popitem()[1].stop()
+
+
+class MachineTest(unittest.TestCase):
+    """Base of all machine tests; `options` is what Machine.start() gets."""
+
+    options = {}
+    ends_machine = False  # True: there is nothing to look at after a test
+    uses_daemon = True
+
+    def setUp(self):
+        self.machine = machine(**self.options)
+        if self.ends_machine:
+            self.addCleanup(end_machines)
+            return
+        self.seen_dmesg = len(self.run_in("dmesg").splitlines())
+        self.cpus = self.run_in("cat /sys/devices/system/cpu/online")
+        self.addCleanup(self._check_clean)
+        if self.uses_daemon:
+            self.addCleanup(self._remove_domains)
+
+    def run(self, result=None):
+        before = len(result.failures) + len(result.errors) if result else 0
+        super().run(result)
+        if result and len(result.failures) + len(result.errors) > before:
+            self._tell_why()
+        return result
+
+    # -- commands -----------------------------------------------------------------------------
+
+    def run_in(self, *words, check=True, limit_s=LIMIT_S, **options):
+        """Runs a command in the machine (one word: a shell line); returns what it printed.
+
+        With check=False returns (exit code, what it printed on both streams).
+        """
+        done = subprocess.run(self.command(*words), stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace",
+                              timeout=limit_s, check=False,
+                              **(options or {"stdin": subprocess.DEVNULL}))
+        if not check:
+            return done.returncode, done.stdout
+        if done.returncode:
+            self.fail(f"'{' '.join(words)}' in the machine ended with {done.returncode}:\n"
+                      f"{done.stdout}")
+        return done.stdout.rstrip("\n")
+
+    def virsh(self, *words, **options):
+        return self.run_in("virsh", "--quiet", "-c", URI, *words, **options)
+
+    def refused(self, *words, saying):
+        """virsh fails, and each text in `saying` is in what it says."""
+        code, output = self.virsh(*words, check=False)
+        self.assertNotEqual(code, 0, f"virsh {' '.join(words)} was not refused:\n{output}")
+        for text in saying:
+            self.assertIn(text, output)
+        self.assertNotIn("End of file", output)
+        return output
+
+    def put(self, path, content):
+        """Writes a file in the machine; content: text or bytes."""
+        data = content.encode() if isinstance(content, str) else content
+        subprocess.run(self.command(f"cat >'{path}'"), input=data, check=True, timeout=LIMIT_S)
+
+    def script(self, *parts, limit_s=LIMIT_S):
+        """Runs Python in the machine, with all of device.py at hand; returns what it printed."""
+        prelude = "import os, select, sys, threading, time, uuid\nfrom device import *\n"
+        program = prelude + "".join(textwrap.dedent(part) for part in parts)
+        return self.run_in("PYTHONPATH=/usr/lib/multikernel-machine PYTHONDONTWRITEBYTECODE=1 "
+                           "python3 -", input=program, limit_s=limit_s)
+
+    def command(self, *words):
+        here = pathlib.Path(__file__).parent.parent / "run"
+        return [sys.executable, "-B", str(here), "--name", self.machine.name, *words]
+
+    # -- domains ------------------------------------------------------------------------------
+
+    def xml(self, name, memory_mib=256, vcpus=1, cmdline="", kernel_path="/vmlinuz",
+            initrd=INITRD, vcpu_attributes="", more=""):
+        return f"""<domain type='multikernel'>
+  <name>{name}</name>
+  <memory unit='MiB'>{memory_mib}</memory>
+  <vcpu{vcpu_attributes}>{vcpus}</vcpu>
+  <os>
+    <type arch='x86_64'>hvm</type>
+    <kernel>{kernel_path}</kernel>
+    <initrd>{initrd}</initrd>
+    <cmdline>{cmdline}</cmdline>
+  </os>
+  {more}
+  <devices>
+    <console type='pty'/>
+  </devices>
+</domain>
+"""
+
+    def define(self, name, **fields):
+        path = f"/root/{uuid.uuid4()}.xml"
+        self.put(path, self.xml(name, **fields))
+        self.virsh("define", path)
+
+    def start(self, name, **fields):
+        """Defines and starts a domain; returns its Console, at the shell of its userspace."""
+        self.define(name, **fields)
+        console = Console(self, name, "start", name, "--console")
+        console.wait_for(USERSPACE_UP)
+        return console
+
+    def console(self, name):
+        """Another terminal at the console of a running domain."""
+        return Console(self, name, "console", name)
+
+    def initrd_with_hang_module(self):
+        """Path in the machine of an initramfs that also has /mk_test_hang.ko."""
+        with tempfile.TemporaryDirectory() as work:
+            version = self.run_in("uname -r")
+            cache.check(["make", "-C", TOP / "tests/support/hang", f"KERNEL={version}",
+                         f"OUTPUT={work}"])
+            cpio = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=work, check=True,
+                                  input=b"mk_test_hang.ko\n", stdout=subprocess.PIPE).stdout
+        self.put("/root/module.cpio", cpio)
+        # Uncompressed first: Linux wants such an archive at a multiple of four bytes.
+        self.run_in(f"cat /root/module.cpio {INITRD} >/root/hang.img")
+        return "/root/hang.img"
+
+    def state(self, name):
+        return self.virsh("domstate", name, "--reason")
+
+    def online_cpus(self):
+        return self.run_in("cat /sys/devices/system/cpu/online")
+
+    def free_kib(self):
+        """MemFree once caches are dropped: what a leak would lower."""
+        text = self.run_in("sync; echo 3 >/proc/sys/vm/drop_caches; cat /proc/meminfo")
+        return int(re.search(r"MemFree:\s+(\d+)", text)[1])
+
+    @contextlib.contextmanager
+    def events(self):
+        """with self.events() as events: …; events.wait_for("web", STOPPED)"""
+        watcher = Events(self.command("/usr/lib/multikernel-machine/watch-events"))
+        try:
+            yield watcher
+        finally:
+            watcher.end()
+
+    # -- afterwards ---------------------------------------------------------------------------
+
+    def _remove_domains(self):
+        for name in self.virsh("list", "--name").split():
+            self.virsh("destroy", name, check=False)
+        for name in self.virsh("list", "--all", "--name").split():
+            self.virsh("undefine", name)
+
+    def _check_clean(self):
+        self.assertEqual(self.online_cpus(), self.cpus, "CPUs did not come back")
+        news = self.run_in("dmesg").splitlines()[self.seen_dmesg:]
+        self.assertEqual([line for line in news if COMPLAINT.search(line)], [])
+
+    def _tell_why(self):
+        try:
+            print(self.run_in("journalctl --no-pager -u virtmultikerneld.service | tail -n 40; "
+                              "echo --- dmesg; dmesg | tail -n 40", check=False)[1])
+        except (OSError, subprocess.SubprocessError) as error:
+            print(f"(the machine does not answer: {error})")
+            print(self.machine.serial_log()[-4000:])
+            end_machines()  # the next test gets a new one
+
+
+class Console:
+    """A terminal on which virsh shows a domain's console."""
+
+    def __init__(self, test, name, *words):
+        self.test = test
+        self.name = name
+        self.count = 0
+        command = test.command("--terminal", "virsh", "--quiet", "-c", URI, *words)
+        self.child = pexpect.spawn(command[0], command[1:], timeout=LIMIT_S, encoding="utf-8",
+                                   codec_errors="replace", dimensions=(50, 500))
+        test.addCleanup(self.child.close, force=True)
+
+    def wait_for(self, *texts):
+        """Waits until one of the texts comes; returns all that came before it."""
+        try:
+            self.child.expect_exact([*texts])
+        except (pexpect.TIMEOUT, pexpect.EOF) as error:
+            self.test.fail(f"the console did not say {texts} ({type(error).__name__}); it said:\n"
+                           f"{self.child.before[-6000:]}")
+        return self.child.before
+
+    def type(self, line):
+        self.child.send(f"{line}\r")
+
+    def command(self, line):
+        """Runs a line in the app kernel's shell; returns what it printed."""
+        self.count += 1
+        # The shell does the sums: what is typed is echoed, and must not look like the answer.
+        self.type(f"echo B-$(({self.count}+0))-; {line}; echo E-$(({self.count}+0))-")
+        self.wait_for(f"B-{self.count}-\r\n")
+        return self.wait_for(f"E-{self.count}-").replace("\r\n", "\n").rstrip("\n")
+
+    def leave(self):
+        """Ctrl+]: virsh gives the terminal back, the domain runs on."""
+        self.child.send("\x1d")
+        self.wait_for_end()
+
+    def comes_up_again(self):
+        """Waits for a second boot, on this console or a new one; returns it at its shell."""
+        console = self
+        if self.child.expect_exact([USERSPACE_UP, pexpect.EOF]) == 1:
+            console = self.test.console(self.name)
+            console.wait_for(USERSPACE_UP)
+        return console
+
+    def wait_for_end(self):
+        """Waits until virsh ends, as it does when the domain stops."""
+        try:
+            self.child.expect(pexpect.EOF)
+        except pexpect.TIMEOUT:
+            self.test.fail(f"virsh console did not end; it said:\n{self.child.before[-6000:]}")
+        return self.child.before
+
+
+class Events:
+    """The lifecycle events since it was made, in order."""
+
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.timer = threading.Timer(LIMIT_S * 3, self.process.kill)
+        self.timer.start()
+        self.seen = []
+        self._read_until(lambda line: line == "listening")
+
+    def wait_for(self, name, event, detail=None):
+        """Waits for the next such event; returns its detail."""
+        def wanted(line):
+            words = line.split()
+            return words[:2] == [name, str(event)] and detail in (None, int(words[2]))
+        return int(self._read_until(wanted).split()[2])
+
+    def _read_until(self, wanted):
+        for line in self.process.stdout:
+            self.seen.append(line.strip())
+            if wanted(self.seen[-1]):
+                return self.seen[-1]
+        raise AssertionError(f"the event did not come; these did: {self.seen}")
+
+    def end(self):
+        self.timer.cancel()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.kill()
+        self.process.wait()
