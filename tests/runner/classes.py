@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The classes of tests: one function each, called with a Run.
+
+unit and sanitizer are GoogleTest programs that meson knows; wire, machine and style are Python
+unittest files in the folders of these names. What is in a class is found, never listed here.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import time
+
+from results import Results
+
+SANITIZERS = "address,undefined"
+# An error found must end the program: a test that goes on after it would pass.
+SANITIZER_SETTINGS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
+                      "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1",
+                      # GLib keeps its own memory for ever; leaks of ours are found all the same
+                      "G_SLICE": "always-malloc"}
+
+
+class Failed(Exception):
+    """A whole class cannot run; the text says why."""
+
+
+@dataclasses.dataclass
+class Run:
+    """What a class gets: where things are, which tests, where results go, until when."""
+
+    root: pathlib.Path
+    build: pathlib.Path
+    filter: str
+    results: Results
+    deadline: float  # time.monotonic()
+
+    def command(self, words, env=None, **options):
+        """Runs a command in a session of its own until the deadline, then kills all of it.
+
+        Returns (exit code, output); the code is None if it was out of time.
+        """
+        process = subprocess.Popen(
+            [str(word) for word in words], cwd=self.root, stdin=subprocess.DEVNULL,
+            env={**os.environ, **(env or {})}, start_new_session=True, text=True,
+            errors="replace", **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT,
+                                 **options})
+        try:
+            output = process.communicate(timeout=max(1, self.deadline - time.monotonic()))[0]
+            return process.returncode, output or ""
+        except subprocess.TimeoutExpired:
+            # Asked first: what started a machine ends it.
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                output = process.communicate(timeout=20)[0]
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                output = process.communicate()[0]
+            return None, (output or "") + "\nout of time\n"
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+            raise
+
+
+def _build(run, folder, settings=(), env=None):
+    if not (folder / "build.ninja").exists():
+        code, output = run.command(["meson", "setup", folder, run.root, *settings], env)
+        if code != 0:
+            raise Failed(f"meson setup {folder}:\n{output}")
+    code, output = run.command(["ninja", "-C", folder], env)
+    if code != 0:
+        raise Failed(f"the build in {folder} failed:\n{output[-8000:]}")
+
+
+def _gtest_programs(run, folder, env=None):
+    code, text = run.command(["meson", "introspect", folder, "--tests"])
+    if code != 0:
+        raise Failed(f"meson introspect {folder}:\n{text}")
+    for test in json.loads(text):
+        if test["protocol"] == "gtest":
+            _gtest(run, test, env)
+        elif run.filter in test["name"]:
+            code, output = run.command(test["cmd"], {**test["env"], **(env or {})})
+            if code == 0:
+                run.results.passed(test["name"])
+            else:
+                run.results.failed(test["name"], output[-8000:])
+
+
+def _gtest(run, test, env):
+    with tempfile.TemporaryDirectory() as work:
+        report = pathlib.Path(work, "report.json")
+        words = [*test["cmd"], f"--gtest_output=json:{report}", "--gtest_color=no"]
+        if run.filter:
+            words.append(f"--gtest_filter=*{run.filter}*")
+        code, output = run.command(words, {**test["env"], **(env or {})})
+        try:
+            suites = json.loads(report.read_text(encoding="utf-8"))["testsuites"]
+        except (OSError, ValueError):
+            run.results.failed(test["name"], f"{output[-8000:]}\nended with {code}, no report")
+            return
+    found_failure = False
+    for case in (case for suite in suites for case in suite["testsuite"]):
+        name = f"{case['classname']}.{case['name']}"
+        seconds = float(case["time"].rstrip("s"))
+        why = "\n".join(failure["failure"] for failure in case.get("failures", []))
+        if case["result"] == "SKIPPED":
+            why = "skipped: a test that does not run proves nothing"
+        if why:
+            found_failure = True
+            run.results.failed(name, why, seconds)
+        elif case["status"] == "RUN":
+            run.results.passed(name, seconds)
+    if code != 0 and not found_failure:
+        run.results.failed(test["name"], f"{output[-8000:]}\nended with {code}")
+
+
+def _python(run, folder, env=None):
+    """Runs folder/*_test.py in one process, whose report has a line for each test."""
+    with tempfile.TemporaryDirectory() as work:
+        report = pathlib.Path(work, "report")
+        report.touch()
+        code, _ = run.command(
+            ["/usr/bin/python3", "-B", run.root / "tests/runner/python_tests.py", folder, report,
+             run.filter], {"BUILD": str(run.build), **(env or {})}, stdout=None, stderr=None)
+        failed = False
+        for line in report.read_text(encoding="utf-8").splitlines():
+            entry = json.loads(line)
+            if entry["passed"]:
+                run.results.passes += 1
+            else:
+                failed = True
+                run.results.failures.append(f"{run.results.class_name}: {entry['name']}")
+        if code is None:
+            run.results.failed(folder.name, "out of time")
+        elif code != 0 and not failed:
+            run.results.failed(folder.name, f"the tests ended with {code}")
+
+
+def unit(run):
+    _build(run, run.build)
+    _gtest_programs(run, run.build)
+
+
+def style(run):
+    try:
+        _build(run, run.build)  # clang-tidy reads generated headers; the rest needs no build
+    except Failed as error:
+        run.results.failed("build", str(error))
+    _python(run, run.root / "tests" / "style")
+
+
+def wire(run):
+    _build(run, run.build)
+    _python(run, run.root / "tests" / "wire")
+
+
+def machine(run):
+    _build(run, run.build)
+    _python(run, run.root / "tests" / "machine")
+
+
+def sanitizer(run):
+    """unit and wire again, in a build with sanitizers, without kernel modules."""
+    folder = run.build.with_name(f"{run.build.name}-sanitizer")
+    _build(run, folder, [f"-Db_sanitize={SANITIZERS}", "-Db_lundef=false"], {"KERNELS": "none"})
+    _gtest_programs(run, folder, SANITIZER_SETTINGS)
+    if any((run.root / "tests" / "wire").glob("*_test.py")):
+        _python(dataclasses.replace(run, build=folder), run.root / "tests" / "wire",
+                SANITIZER_SETTINGS)

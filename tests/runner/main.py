@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs the classes of tests one after the other and counts; behind tests/run.
+
+Each class has a time budget, and what is not done by then is a failure. A class that cannot be
+built, or in which nothing ran, is one too: silence never passes.
+"""
+
+import argparse
+import os
+import pathlib
+import sys
+import time
+
+import classes
+from results import Results
+
+BUDGET_S = {"unit": 20 * 60, "style": 20 * 60, "wire": 10 * 60, "machine": 40 * 60,
+            "sanitizer": 25 * 60}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="tests/run", description="Runs the tests.")
+    parser.add_argument("--only", action="append", choices=BUDGET_S, metavar="CLASS",
+                        help=f"run only this class; may be repeated: {', '.join(BUDGET_S)}")
+    parser.add_argument("filter", nargs="?", default="", metavar="FILTER",
+                        help="run only tests with this in their name")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    root = pathlib.Path(__file__).resolve().parent.parent.parent
+    build = pathlib.Path(os.environ.get("BUILD", root / "build"))
+    total = Results("all")
+    spent = []
+    for name in options.only or BUDGET_S:
+        print(f"==> {name}", flush=True)
+        results = Results(name)
+        began = time.monotonic()
+        runner = classes.Run(root, build, options.filter, results, began + BUDGET_S[name])
+        try:
+            getattr(classes, name)(runner)
+        except classes.Failed as error:
+            results.failed(name, str(error))
+        if not results.count() and not options.filter:
+            results.failed(name, "no test ran")
+        spent.append(f"{name}: {results.summary()} in {time.monotonic() - began:.0f} s")
+        total.add(results)
+    print("==> summary", *spent, sep="\n")
+    if not total.count():
+        print(f"no test has '{options.filter}' in its name")
+    for failure in total.failures:
+        print(f"FAILED {failure}")
+    print(total.summary(), flush=True)
+    sys.exit(0 if total.passes and not total.failures else 1)
+
+
+main()

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the usual tools say about the sources: formatters, linters, the kernel's checkers.
+
+BUILD in the environment is the meson build folder whose compile_commands.json clang-tidy reads.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("BUILD", TOP / "build"))
+# checkpatch is in no binary package but the kernel's sources; this is all it needs of them.
+CHECKPATCH_FILES = ("checkpatch.pl", "spelling.txt", "const_structs.checkpatch")
+
+sys.path.insert(0, str(TOP / "tests" / "machine"))
+from lib import cache  # noqa: E402
+
+
+def tracked(*patterns):
+    """Tracked files that still exist, as paths below TOP."""
+    names = subprocess.run(["git", "ls-files", "-z", "--", *patterns], cwd=TOP,
+                           capture_output=True, text=True, check=True).stdout.split("\0")
+    return [name for name in names if name and (TOP / name).is_file()]
+
+
+def said(words, **options):
+    """What a command prints, with its exit code as the last line if it is not 0."""
+    done = subprocess.run([str(word) for word in words], cwd=TOP, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False, **options)
+    return done.stdout + (f"exit code {done.returncode}" if done.returncode else "")
+
+
+def fetch_checkpatch(folder):
+    folder.mkdir()
+    cache.check(["apt-get", "download", "-o", "APT::Sandbox::User=root", "linux-source-6.1"],
+                cwd=folder)
+    package = next(folder.glob("*.deb"))
+    wanted = " ".join(f"linux-source-6.1/scripts/{name}" for name in CHECKPATCH_FILES)
+    cache.check(["sh", "-c", f"dpkg-deb --fsys-tarfile '{package}' | "
+                 f"tar -xO ./usr/src/linux-source-6.1.tar.xz | "
+                 f"tar -xJ --strip-components=2 {wanted}"], cwd=folder)
+    package.unlink()
+
+
+def checkpatch():
+    return cache.once("checkpatch-6.1", fetch_checkpatch) / "checkpatch.pl"
+
+
+class Tools(unittest.TestCase):
+    maxDiff = None
+
+    def test_clang_format_would_change_nothing(self):
+        files = tracked("libvirt-driver/**.cpp", "libvirt-driver/**.h", "libvirt-driver/*.cpp",
+                        "libvirt-driver/*.h", "tests/**.cpp", "tests/**.h")
+        self.assertTrue(files)
+        self.assertEqual(said(["clang-format", "--dry-run", "--Werror", *files]), "")
+
+    def test_clang_tidy_finds_nothing(self):
+        commands = json.loads((BUILD / "compile_commands.json").read_text(encoding="utf-8"))
+        ours = {str(TOP / name) for name in tracked("libvirt-driver", "tests")}
+        files = sorted({str((BUILD / entry["file"]).resolve()) for entry in commands
+                        if entry["file"].endswith(".cpp")} & ours)
+        self.assertTrue(files)
+        parallel = f"printf '%s\\0' \"$@\" | xargs -0 -P {os.cpu_count()} -n 4 " \
+                   f"clang-tidy --quiet --warnings-as-errors='*' -p '{BUILD}' 2>&1"
+        output = said(["sh", "-c", parallel, "sh", *files])
+        wrong = [line for line in output.splitlines()
+                 if re.search(r"(warning|error):|^exit code", line)]
+        self.assertEqual(wrong, [])
+
+    def test_checkpatch_finds_nothing(self):
+        files = tracked("kernel/**.c", "kernel/**.h", "kernel/**.S", "tests/support/**.ko.c",
+                        "tests/support/hang/*.c")
+        files = [name for name in files if name != "kernel/app/loader.c"]  # no kernel code
+        self.assertTrue(files)
+        words = ["perl", checkpatch(), "--no-tree", "--strict", "--terse", "--no-summary",
+                 "--max-line-length=100"]
+        compat = [name for name in files if name.endswith("compat.h")]
+        # Code outside the kernel's tree has to ask for its version, in this one place.
+        self.assertEqual(said([*words, "--ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON",
+                               "--file", *compat]), "")
+        self.assertEqual(said([*words, "--file", *sorted({*files} - {*compat})]), "")
+
+    def test_sparse_finds_nothing(self):
+        versions = sorted(pathlib.Path("/lib/modules").glob("*/build/Makefile"))
+        self.assertTrue(versions)
+        for makefile in versions:
+            with tempfile.TemporaryDirectory() as work, self.subTest(kernel=str(makefile)):
+                shutil.copytree(TOP / "kernel", pathlib.Path(work, "kernel"))
+                for module in ("host", "app"):
+                    output = said(["make", "-s", "-C", makefile.parent, "C=2",
+                                   f"M={work}/kernel/{module}", "modules"])
+                    wrong = [line for line in output.splitlines() if "BTF" not in line]
+                    self.assertEqual(wrong, [])
+
+    def test_shellcheck_finds_nothing(self):
+        scripts = [name for name in tracked()
+                   if re.match(rb"#!\s*/(usr/)?bin/(env )?(ba|da)?sh\b",
+                               (TOP / name).read_bytes()[:64])]
+        self.assertTrue(scripts)
+        self.assertEqual(said(["shellcheck", "--severity=warning", "--exclude=SC1091", *scripts]),
+                         "")
