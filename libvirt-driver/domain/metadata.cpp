@@ -91,7 +91,10 @@ void set_element(Definition& definition, const MetadataValue& value) {
         }
         return;
     }
-    if (xmlValidateNCName(bytes(value.key), 0) != 0) {
+    // These two are XML's own (Namespaces in XML 1.0, section 3); a declaration of them cannot
+    // be read back.
+    const bool reserved = value.key == "xml" || value.key == "xmlns";
+    if (reserved || xmlValidateNCName(bytes(value.key), 0) != 0) {
         throw Error(VIR_ERR_INVALID_ARG,
                     fmt::format("failed to validate prefix key '{}'", value.key));
     }

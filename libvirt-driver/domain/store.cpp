@@ -97,6 +97,7 @@ std::string Store::live_path(std::string_view name) const {
 LoadedDomains Store::load() {
     LoadedDomains out;
     store_files::remove_leftovers(config_dir_);
+    store_files::remove_leftovers(config_dir_ + "/autostart");
     finish_renames(out.problems);
     std::map<Uuid, std::string> owners;
     for (const std::string& entry : store_files::entries(config_dir_, "", suffix)) {

@@ -65,6 +65,7 @@ TEST_F(MetadataTest, RefusesWhatWouldMakeADefinitionThatCannotBeRead) {
     EXPECT_EQ(code_of([&] { set("<a/>", "", "urn:k"); }), VIR_ERR_INVALID_ARG);
     EXPECT_EQ(code_of([&] { set("<a/>", "k", ""); }), VIR_ERR_INVALID_ARG);
     EXPECT_EQ(code_of([&] { set("<a/>", "xml", "urn:k"); }), VIR_ERR_INVALID_ARG);
+    EXPECT_EQ(code_of([&] { set("<a/>", "xmlns", "urn:k"); }), VIR_ERR_INVALID_ARG);
     EXPECT_EQ(code_of([&] { set("<a xmlns='urn:other'/>", "k", "urn:k"); }), VIR_ERR_INVALID_ARG);
     EXPECT_EQ(code_of([&] { set("<a xmlns:k='urn:other'/>", "k", "urn:k"); }), VIR_ERR_INVALID_ARG);
     EXPECT_EQ(code_of([&] { set("<a/>", "k", "urn:\xff"); }), VIR_ERR_INVALID_ARG);
