@@ -31,8 +31,7 @@ class Daemon(MachineTest):
         after = self.virsh("vcpuinfo", "web").splitlines()[1], self.virsh("domid", "web")
         self.assertEqual(before, after)
         self.assertEqual(views, (self.virsh("nodecpumap"), self.virsh("capabilities")))
-        again = self.console("web")
-        again.type("")
+        again = self.console("web").wake()
         self.assertEqual(again.command("echo $marker"), "survivor")
         self.virsh("destroy", "web")
         again.wait_for_end()
@@ -71,10 +70,14 @@ class Daemon(MachineTest):
     def _away_while(self, command, state):
         """The app kernel runs `command` while no daemon is there; then one starts."""
         console = self.start("web")
-        # It waits for a byte that is typed before the daemon goes: nothing is timed.
-        console.type(f"(sleep 3; {command}) &")
         self.run_in(f"systemctl stop {UNITS}")
         console.wait_for_end()
+        # Nobody else reads or writes the console now.
+        self.script(f"""
+            device = Device()
+            [(identity, _, _)] = device.list()
+            os.write(device.open(identity).console(), b"{command}\\r")
+            """)
         self.run_in(f"timeout {LIMIT_S} dmesg --follow | grep -m 1 'web.*{state}'")
         self.run_in(f"systemctl start {UNITS}")
         return console
@@ -83,8 +86,7 @@ class Daemon(MachineTest):
         console = self.start("web")
         console.command("marker=survivor")
         self.run_in("systemctl restart virtmultikerneld.service")
-        again = self.console("web")
-        again.type("")
+        again = self.console("web").wake()
         self.assertEqual(again.command("echo $marker"), "survivor")
 
     def test_module_cannot_be_unloaded_under_a_partition(self):
@@ -94,11 +96,8 @@ class Daemon(MachineTest):
         self.assertIn("in use", output)
 
     def test_events_tell_of_an_end_after_a_restart(self):
-        console = self.start("web")
+        self.start("web")
         self.kill()
         with self.events() as events:
-            again = self.console("web")
-            again.type("")
-            again.type("poweroff -f")
+            self.console("web").wake().type("poweroff -f")
             events.wait_for("web", STOPPED)
-        console.wait_for_end()

@@ -40,8 +40,7 @@ class Start(MachineTest):
         console = self.start("web")
         console.command("marker=still-here")
         console.leave()
-        again = self.console("web")
-        again.type("")
+        again = self.console("web").wake()
         self.assertEqual(again.command("echo $marker"), "still-here")
 
     def test_host_cannot_take_the_cpu_back(self):

@@ -8,6 +8,7 @@ built, or in which nothing ran, is one too: silence never passes.
 import argparse
 import os
 import pathlib
+import signal
 import sys
 import time
 
@@ -29,6 +30,8 @@ def arguments():
 
 def main():
     options = arguments()
+    # As an exception, so that what runs is ended too (Run.command): no machine is left behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     root = pathlib.Path(__file__).resolve().parent.parent.parent
     build = pathlib.Path(os.environ.get("BUILD", root / "build"))
     total = Results("all")

@@ -77,12 +77,17 @@ def chosen(suite, text):
 
 def main():
     folder, report, text = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-    # SystemExit runs the clean-ups of tests: machines are ended, daemons too.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     sys.path.insert(0, str(folder))
     suite = unittest.defaultTestLoader.discover(str(folder), "*_test.py")
     with open(report, "a", encoding="utf-8") as out:
         result = Result(folder.name, out)
+
+        def terminate(number, _frame):
+            # The running test fails by it and is cleaned up after: machines and daemons end.
+            result.stop()
+            sys.exit(128 + number)
+
+        signal.signal(signal.SIGTERM, terminate)
         unittest.TestSuite(chosen(suite, text)).run(result)
     sys.exit(0 if result.wasSuccessful() else 1)
 

@@ -29,6 +29,7 @@ BUILD = pathlib.Path(os.environ.get("BUILD", TOP / "build"))
 URI = "multikernel:///system"
 INITRD = "/var/lib/multikernel/initrd.img"
 USERSPACE_UP = "multikernel: userspace is up"
+PROMPT = "root@app:"
 LIMIT_S = 120  # for anything an app kernel does; emulation on a busy computer is slow
 COMPLAINT = re.compile(r"\bBUG\b|WARNING:|Oops|rcu:? .*(stall|detected)|soft lockup|hard LOCKUP|"
                        r"Call Trace|general protection|blocked for more than|lost the CPU")
@@ -249,6 +250,18 @@ class Console:
 
     def type(self, line):
         self.child.send(f"{line}\r")
+
+    def wake(self):
+        """Types Enter until the shell answers with its prompt; returns the console.
+
+        For one that was opened again: virsh throws away what was typed before it was ready, and
+        nothing tells when it is.
+        """
+        for _ in range(LIMIT_S):
+            self.type("")
+            if self.child.expect_exact([PROMPT, pexpect.TIMEOUT], timeout=1) == 0:
+                return self
+        self.test.fail(f"the shell did not answer; the console said:\n{self.child.before}")
 
     def command(self, line):
         """Runs a line in the app kernel's shell; returns what it printed."""

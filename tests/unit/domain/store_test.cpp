@@ -138,6 +138,14 @@ TEST_F(StoreTest, AutostartIsALinkThatGoesAgain) {
     EXPECT_THAT(names(load()), ElementsAre("web"));
 }
 
+TEST_F(StoreTest, AutostartIsOnceForEachStateFolder) {
+    EXPECT_TRUE(store().should_autostart());
+    EXPECT_FALSE(store().should_autostart());
+    EXPECT_THAT(store().load_live().problems, IsEmpty());
+    fs::remove_all(state);  // as /run is at the next boot
+    EXPECT_TRUE(store().should_autostart());
+}
+
 TEST_F(StoreTest, RenameTakesTheAutostartLinkAlong) {
     Definition web = domain("web");
     store().save(web);
