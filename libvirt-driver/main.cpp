@@ -2,6 +2,7 @@
 //
 // virtmultikerneld: the daemon, with the kernel module behind it.
 #include <fmt/core.h>
+#include <malloc.h>
 
 #include <cstdio>
 #include <exception>
@@ -10,7 +11,20 @@
 #include "daemon.h"
 #include "util/error.h"
 
+namespace {
+
+// Every worker that starts a domain would keep what the decompressors needed, a megabyte each,
+// for ever: that memory is the host's. Two arenas do for calls that mostly wait, and a set
+// threshold keeps large blocks out of them (glibc raises it otherwise, mallopt(3)).
+void keep_little_memory() {
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+    keep_little_memory();
     try {
         const auto options = mk::parse_options(argc, argv);
         if (options)

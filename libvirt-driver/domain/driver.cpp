@@ -91,6 +91,8 @@ EventQueue& Driver::events() {
 }
 
 void Driver::autostart() {
+    if (!impl_->store.should_autostart())
+        return;
     for (const auto& domain : impl_->domains.all()) {
         const DomainView view = domain->view();
         if (!view.autostart || view.active())

@@ -97,7 +97,8 @@ class Driver {
     Driver& operator=(const Driver&) = delete;
     ~Driver();  // leaves partitions running
 
-    // Starts the domains that are marked autostart and not active; errors go to the log.
+    // Starts the domains that are marked autostart and not active, if no daemon has done so since
+    // the host booted; errors go to the log.
     void autostart();
 
     [[nodiscard]] EventQueue& events();

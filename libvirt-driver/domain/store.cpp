@@ -150,6 +150,15 @@ void Store::set_autostart(const std::string& name, bool on) {
     }
 }
 
+bool Store::should_autostart() {
+    const std::string path = state_dir_ + "/autostarted";
+    if (store_files::exists(path)) {
+        return false;
+    }
+    store_files::replace(path, "");
+    return true;
+}
+
 // Two files cannot change at once, so the intention is written first; whoever finds it later
 // and finds the new file complete does the rest. Taking the old definition away is the step
 // after which there is no way back.

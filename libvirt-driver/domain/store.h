@@ -76,6 +76,9 @@ class Store {
     // daemon or load() completes it or it did not happen. The autostart link moves along.
     void rename(const std::string& old_name, const Definition& renamed);
     void set_autostart(const std::string& name, bool on);
+    // True for the first call since the state folder is there, so once a boot of the host: only
+    // then do domains start by themselves, as in libvirt (virDriverShouldAutostart, src/driver.c).
+    [[nodiscard]] bool should_autostart();
 
     void save_live(const LiveRecord& record);
     void remove_live(const std::string& name);
