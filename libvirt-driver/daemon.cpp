@@ -80,6 +80,7 @@ void run_daemon(const DaemonOptions& options, std::unique_ptr<backend::Backend> 
         server.listen(std::move(socket.fd), socket.read_only);
     server.run_in_background([&driver] { driver.autostart(); });
     run_loop(options, driver, server);
+    driver.end_autostart();
     server.stop();
 }
 

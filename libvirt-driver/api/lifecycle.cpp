@@ -111,7 +111,8 @@ void domain_destroy(Call& call, const remote_domain_destroy_args& args) {
 
 // Resetting a CPU has no gentler form, so "graceful" changes nothing.
 void domain_destroy_flags(Call& call, const remote_domain_destroy_flags_args& args) {
-    call.driver.destroy(find(call, args.dom).uuid);
+    call.driver.destroy(find(call, args.dom).uuid,
+                        (args.flags & VIR_DOMAIN_DESTROY_REMOVE_LOGS) != 0);
 }
 
 void domain_rename(Call& call, const remote_domain_rename_args& args,
@@ -171,7 +172,8 @@ const Row rows[] = {
     row<domain_reboot>(REMOTE_PROC_DOMAIN_REBOOT, modes),
     row<domain_reset>(REMOTE_PROC_DOMAIN_RESET),
     row<domain_destroy>(REMOTE_PROC_DOMAIN_DESTROY),
-    row<domain_destroy_flags>(REMOTE_PROC_DOMAIN_DESTROY_FLAGS, VIR_DOMAIN_DESTROY_GRACEFUL),
+    row<domain_destroy_flags>(REMOTE_PROC_DOMAIN_DESTROY_FLAGS,
+                              VIR_DOMAIN_DESTROY_GRACEFUL | VIR_DOMAIN_DESTROY_REMOVE_LOGS),
     row<domain_rename>(REMOTE_PROC_DOMAIN_RENAME),
     row<domain_get_autostart>(REMOTE_PROC_DOMAIN_GET_AUTOSTART),
     row<domain_set_autostart>(REMOTE_PROC_DOMAIN_SET_AUTOSTART),

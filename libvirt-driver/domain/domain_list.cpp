@@ -66,11 +66,15 @@ DomainList::Added DomainList::find_or_add(const std::shared_ptr<const Definition
     if (const auto other = named(name))
         throw Error(VIR_ERR_OPERATION_FAILED, fmt::format("domain '{}' already exists with uuid {}",
                                                           name, other->uuid().to_string()));
+    if (coming_names_.count(name) != 0)
+        throw Error(VIR_ERR_OPERATION_FAILED,
+                    fmt::format("a domain is being renamed to '{}' right now", name));
     domains_.push_back(std::make_shared<Domain>(definition));
     return {domains_.back(), true};
 }
 
-void DomainList::remove_if_dead(const std::shared_ptr<Domain>& domain) {
+void DomainList::remove_if_dead(const std::shared_ptr<Domain>& domain,
+                                const std::function<void()>& tell) {
     const std::scoped_lock lock(mutex_);
     const bool dead = domain->update([](DomainFields& fields) {
         fields.removed = !fields.view.active() && !fields.view.persistent && !fields.starting;
@@ -78,14 +82,26 @@ void DomainList::remove_if_dead(const std::shared_ptr<Domain>& domain) {
     });
     if (dead)
         std::erase(domains_, domain);
+    if (tell)
+        tell();
 }
 
-void DomainList::rename(Domain& domain, const std::string& name) {
+void DomainList::begin_rename(const std::string& name) {
     const std::scoped_lock lock(mutex_);
-    if (named(name))
+    if (named(name) || !coming_names_.insert(name).second)
         throw Error(VIR_ERR_OPERATION_INVALID,
                     fmt::format("domain with name '{}' already exists", name));
+}
+
+void DomainList::finish_rename(Domain& domain, const std::string& name) {
+    const std::scoped_lock lock(mutex_);
     domain.update([&](DomainFields& fields) { fields.view.name = name; });
+    coming_names_.erase(name);
+}
+
+void DomainList::cancel_rename(const std::string& name) {
+    const std::scoped_lock lock(mutex_);
+    coming_names_.erase(name);
 }
 
 int DomainList::next_id() {

@@ -6,8 +6,10 @@
 // Thread-safe. Lock order: DomainList before Domain.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,10 +33,16 @@ class DomainList {
     // `definition` is what it shows until it has another. Throws
     // Error(VIR_ERR_OPERATION_FAILED) if only one of the two matches.
     Added find_or_add(const std::shared_ptr<const Definition>& definition);
-    // Only if it is neither active nor persistent nor being started.
-    void remove_if_dead(const std::shared_ptr<Domain>& domain);
-    // Throws Error(VIR_ERR_OPERATION_INVALID) if another has that name.
-    void rename(Domain& domain, const std::string& name);
+    // Only if it is neither active nor persistent nor being started. `tell` runs in any case and
+    // before anybody can add the domain anew, so that news of its end comes before news of that.
+    void remove_if_dead(const std::shared_ptr<Domain>& domain,
+                        const std::function<void()>& tell = {});
+    // A domain that is being renamed has both names until one of the other two is called, so
+    // that nobody takes either while files move. Throws Error(VIR_ERR_OPERATION_INVALID) if
+    // another has `name`.
+    void begin_rename(const std::string& name);
+    void finish_rename(Domain& domain, const std::string& name);
+    void cancel_rename(const std::string& name);
 
     // Ids rise from 1 and are not used twice, so that a stale one finds nothing.
     [[nodiscard]] int next_id();
@@ -46,6 +54,7 @@ class DomainList {
 
     mutable std::mutex mutex_;
     std::vector<std::shared_ptr<Domain>> domains_;  // mutex_
+    std::set<std::string> coming_names_;            // mutex_: of domains that are being renamed
     int last_id_ = 0;                               // mutex_
 };
 

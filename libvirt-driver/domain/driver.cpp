@@ -13,6 +13,7 @@
 
 #include "domain/driver_impl.h"
 #include "domain/reconcile.h"
+#include "domain/store_files.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -48,8 +49,6 @@ host::Pool::Options pool_options(const Paths& paths, backend::Backend& backend) 
     }
     return options;
 }
-
-constexpr Ending destroyed = {VIR_DOMAIN_SHUTOFF_DESTROYED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED};
 
 }  // namespace
 
@@ -97,12 +96,18 @@ void Driver::autostart() {
         const DomainView view = domain->view();
         if (!view.autostart || view.active())
             continue;
+        if (impl_->autostart_ended)
+            return;
         try {
             start(view.uuid, {});
-        } catch (const Error& error) {
+        } catch (const std::exception& error) {
             log::error("autostart: {}", error.what());
         }
     }
+}
+
+void Driver::end_autostart() noexcept {
+    impl_->autostart_ended = true;
 }
 
 DomainView Driver::lookup(const Uuid& uuid) const {
@@ -151,11 +156,14 @@ void Driver::reset(const Uuid& uuid) {
     impl_->events.push({job.domain().identity(), RebootEvent{}});
 }
 
-void Driver::destroy(const Uuid& uuid) {
+void Driver::destroy(const Uuid& uuid, bool remove_log) {
     const auto domain = impl_->domains.find(uuid);
     const auto job = impl_->lifecycle.job_to_stop(domain);
-    if (job)
-        impl_->lifecycle.stop(*job, destroyed);
+    if (!job)
+        return;
+    impl_->lifecycle.stop(*job, ending_for(VIR_DOMAIN_SHUTOFF_DESTROYED));
+    if (remove_log)
+        store_files::try_remove(console_log_path(impl_->paths, domain->name()));
 }
 
 std::unique_ptr<ConsoleSession> Driver::open_console(const Uuid& uuid, const std::string& device,

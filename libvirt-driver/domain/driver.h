@@ -100,6 +100,8 @@ class Driver {
     // Starts the domains that are marked autostart and not active, if no daemon has done so since
     // the host booted; errors go to the log.
     void autostart();
+    // From now on autostart() starts nothing more. Thread-safe; does not wait.
+    void end_autostart() noexcept;
 
     [[nodiscard]] EventQueue& events();
 
@@ -122,7 +124,8 @@ class Driver {
     void reboot(const Uuid& uuid);
     // Force.
     void reset(const Uuid& uuid);
-    void destroy(const Uuid& uuid);
+    // `remove_log`: also removes the console log that every domain has (not one of <log file>).
+    void destroy(const Uuid& uuid, bool remove_log = false);
     void rename(const Uuid& uuid, const std::string& new_name);
     void set_autostart(const Uuid& uuid, bool on);
 

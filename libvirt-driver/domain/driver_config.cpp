@@ -75,7 +75,7 @@ DomainView Driver::define(const std::string& xml, bool validate) {
         return was_persistent;
     });
     if (domain.running)
-        impl_->lifecycle.save_live(domain);
+        impl_->lifecycle.note_live(domain);
     impl_->lifecycle.push(
         domain, VIR_DOMAIN_EVENT_DEFINED,
         existed ? VIR_DOMAIN_EVENT_DEFINED_UPDATED : VIR_DOMAIN_EVENT_DEFINED_ADDED);
@@ -98,9 +98,11 @@ void Driver::undefine(const Uuid& uuid) {
         fields.view.persistent_definition.reset();
     });
     if (domain.running)
-        impl_->lifecycle.save_live(domain);
-    impl_->domains.remove_if_dead(job.shared());
-    impl_->lifecycle.push(domain, VIR_DOMAIN_EVENT_UNDEFINED, VIR_DOMAIN_EVENT_UNDEFINED_REMOVED);
+        impl_->lifecycle.note_live(domain);
+    impl_->domains.remove_if_dead(job.shared(), [&] {
+        impl_->lifecycle.push(domain, VIR_DOMAIN_EVENT_UNDEFINED,
+                              VIR_DOMAIN_EVENT_UNDEFINED_REMOVED);
+    });
 }
 
 DomainView Driver::create_xml(const std::string& xml, bool validate, const StartOptions& options) {
@@ -131,14 +133,15 @@ void Driver::rename(const Uuid& uuid, const std::string& new_name) {
     validate_name(new_name);
     auto renamed = std::make_shared<Definition>(*view.persistent_definition);
     renamed->name = new_name;
-    impl_->domains.rename(domain, new_name);
+    impl_->domains.begin_rename(new_name);
     try {
         impl_->store.rename(view.name, *renamed);
     } catch (const Error&) {
-        impl_->domains.rename(domain, view.name);
+        impl_->domains.cancel_rename(new_name);
         throw;
     }
     domain.update([&](DomainFields& fields) { fields.view.persistent_definition = renamed; });
+    impl_->domains.finish_rename(domain, new_name);
     impl_->events.push(
         {{view.name, uuid, -1},
          LifecycleEvent{VIR_DOMAIN_EVENT_UNDEFINED, VIR_DOMAIN_EVENT_UNDEFINED_RENAMED}});
@@ -166,6 +169,7 @@ void Driver::set_metadata(const Uuid& uuid, const MetadataChange& change) {
     const auto changed = [&value](const DefinitionPtr& definition) {
         auto copy = std::make_shared<Definition>(*definition);
         domain::set_metadata(*copy, value);
+        validate(*copy);
         return copy;
     };
     const DefinitionPtr live = affect.live ? changed(view.live) : view.live;
@@ -179,7 +183,7 @@ void Driver::set_metadata(const Uuid& uuid, const MetadataChange& change) {
         note_difference(fields);
     });
     if (affect.live)
-        impl_->lifecycle.save_live(domain);
+        impl_->lifecycle.note_live(domain);
     const bool element = change.type == VIR_DOMAIN_METADATA_ELEMENT;
     impl_->events.push(
         {domain.identity(), MetadataChangeEvent{change.type, element ? change.uri : ""}});

@@ -5,6 +5,7 @@
 // callers of driver.h.
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "domain/context.h"
@@ -40,6 +41,7 @@ struct Driver::Impl {
     Workers workers{4};
     DomainList domains;
     Lifecycle lifecycle;
+    std::atomic<bool> autostart_ended = false;
 };
 
 }  // namespace mk::domain

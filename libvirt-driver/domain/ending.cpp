@@ -72,7 +72,7 @@ void Lifecycle::answer_state(const Job& job, const backend::Status& status) {
             answer_loss(job);
             break;
         default:  // loaded, stopped: a restart that did not come to its end
-            answer_reboot(job);
+            finish_restart(job);
             break;
     }
 }
@@ -90,7 +90,7 @@ void Lifecycle::answer_shutdown(const Job& job, Action action) {
                 push(domain, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED);
             break;
         case Action::preserve:
-            save_live(domain);
+            note_live(domain);
             break;
         case Action::destroy:
         case Action::coredump_destroy:
@@ -104,11 +104,15 @@ void Lifecycle::answer_reboot(const Job& job) {
     const Action action = domain.view().live->on_reboot;
     if (action == Action::restart || action == Action::rename_restart) {
         log::info("the app kernel of domain '{}' reboots", domain.name());
-        if (restart_ended(job))
-            context_.events.push({domain.identity(), RebootEvent{}});
+        finish_restart(job);
         return;
     }
     answer_shutdown(job, action);
+}
+
+void Lifecycle::finish_restart(const Job& job) {
+    if (restart_ended(job))
+        context_.events.push({job.domain().identity(), RebootEvent{}});
 }
 
 void Lifecycle::answer_panic(const Job& job, const backend::Status& status) {
@@ -125,7 +129,7 @@ void Lifecycle::answer_panic(const Job& job, const backend::Status& status) {
                 push(domain, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED);
             break;
         case Action::preserve:
-            save_live(domain);
+            note_live(domain);
             break;
         case Action::destroy:
         case Action::coredump_destroy:
@@ -145,7 +149,7 @@ void Lifecycle::answer_loss(const Job& job) {
         "back. Only a reset of the host helps; CPUs {}",
         view.name, domain.running->grant.holding().all_cpus().to_string());
     domain.set_state(VIR_DOMAIN_CRASHED, VIR_DOMAIN_CRASHED_UNKNOWN);
-    save_live(domain);
+    note_live(domain);
     push(domain, VIR_DOMAIN_EVENT_CRASHED, VIR_DOMAIN_EVENT_CRASHED_PANICKED);
 }
 

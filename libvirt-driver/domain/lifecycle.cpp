@@ -24,7 +24,22 @@ void Lifecycle::push(const Domain& domain, virDomainEventType type, int detail) 
     context_.events.push({domain.identity(), LifecycleEvent{type, detail}});
 }
 
-void Lifecycle::save_live(const Domain& domain) {
+Ending ending_for(int reason) {
+    switch (reason) {
+        case VIR_DOMAIN_SHUTOFF_SHUTDOWN:
+            return {VIR_DOMAIN_SHUTOFF_SHUTDOWN, VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN};
+        case VIR_DOMAIN_SHUTOFF_DESTROYED:
+            return {VIR_DOMAIN_SHUTOFF_DESTROYED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED};
+        case VIR_DOMAIN_SHUTOFF_FAILED:
+            return {VIR_DOMAIN_SHUTOFF_FAILED, VIR_DOMAIN_EVENT_STOPPED_FAILED};
+        default:
+            return {VIR_DOMAIN_SHUTOFF_CRASHED, VIR_DOMAIN_EVENT_STOPPED_CRASHED};
+    }
+}
+
+namespace {
+
+LiveRecord record_of(const Domain& domain) {
     const DomainView view = domain.view();
     LiveRecord record;
     record.definition = *view.live;
@@ -33,7 +48,29 @@ void Lifecycle::save_live(const Domain& domain) {
     record.reason = view.reason;
     record.persistent = view.persistent;
     record.autodestroy = domain.running && domain.running->autodestroy;
-    context_.store.save_live(record);
+    return record;
+}
+
+void save(Store& store, const LiveRecord& record) noexcept {
+    try {
+        store.save_live(record);
+    } catch (const std::exception& error) {
+        log::error("domain '{}': {}", record.definition.name, error.what());
+    }
+}
+
+}  // namespace
+
+void Lifecycle::note_live(const Domain& domain) noexcept {
+    save(context_.store, record_of(domain));
+}
+
+// How it is about to end, for a daemon that finds it half ended.
+void Lifecycle::note_end(const Domain& domain, const Ending& ending) noexcept {
+    LiveRecord record = record_of(domain);
+    record.state = VIR_DOMAIN_SHUTOFF;
+    record.reason = ending.reason;
+    save(context_.store, record);
 }
 
 void Lifecycle::start(const Job& job, std::shared_ptr<const Definition> definition,
@@ -137,14 +174,14 @@ std::unique_ptr<PartitionWatch> Lifecycle::watch(const std::shared_ptr<Domain>& 
 
 void Lifecycle::stop(const Job& job, const Ending& ending) {
     Domain& domain = job.domain();
+    note_end(domain, ending);
     try {
-        context_.backend.stop(domain.uuid());
-        domain.running->console->detach();  // the last words, before they are gone
         context_.backend.destroy(domain.uuid());
     } catch (const Error& error) {
         if (error.code() != VIR_ERR_NO_DOMAIN) {
             if (context_.backend.status(domain.uuid()).state == backend::State::lost)
                 answer_loss(job);
+            note_live(domain);
             throw Error(error.code(),
                         fmt::format("cannot stop domain '{}': {}", domain.name(), error.what()),
                         error.error_number());
@@ -197,7 +234,13 @@ bool Lifecycle::cancel_start(Domain& domain) {
 void Lifecycle::request(const Job& job, backend::Request what) {
     const DomainView view = job.domain().view();
     require_active(view);
-    if (context_.backend.status(view.uuid).state == backend::State::booting)
+    const backend::State state = status(job.shared()).state;
+    if (has_ended(state))
+        throw Error(VIR_ERR_OPERATION_INVALID,
+                    fmt::format("the app kernel of domain '{}' has ended and cannot be asked; "
+                                "destroy works",
+                                view.name));
+    if (state == backend::State::booting)
         throw Error(VIR_ERR_OPERATION_INVALID,
                     fmt::format("the app kernel of domain '{}' has not reported yet and cannot be "
                                 "asked; destroy and reset work",
@@ -216,19 +259,20 @@ void Lifecycle::forget_partition(const Job& job, const Ending& ending) {
         log::error("{}", error.what());
     }
     domain.running.reset();  // before anybody can know: the pool has it all again
-    domain.update([&](DomainFields& fields) {
+    // The last reference to the console dies behind the lock: it waits for the loop.
+    const auto console = domain.update([&](DomainFields& fields) {
         fields.view.id = -1;
         fields.view.details = {};
         fields.view.state = VIR_DOMAIN_SHUTOFF;
         fields.view.reason = ending.reason;
         fields.view.updated = false;
-        fields.console.reset();
         if (fields.view.persistent)
             fields.view.live.reset();  // a transient domain ends with its definition
+        return std::exchange(fields.console, nullptr);
     });
-    context_.domains.remove_if_dead(job.shared());
     log::info("domain '{}' stopped; its CPUs and memory are the host's again", domain.name());
-    push(domain, VIR_DOMAIN_EVENT_STOPPED, ending.detail);
+    context_.domains.remove_if_dead(job.shared(),
+                                    [&] { push(domain, VIR_DOMAIN_EVENT_STOPPED, ending.detail); });
 }
 
 void Lifecycle::restart(const Job& job) {
@@ -256,11 +300,12 @@ void Lifecycle::restart(const Job& job) {
         throw failed(error);
     }
     domain.set_state(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED);
-    save_live(domain);
+    note_live(domain);
     listen(job.shared(), state);
 }
 
-void Lifecycle::adopt(const Job& job, const Survivor& survivor, const backend::Status& status) {
+backend::State Lifecycle::adopt(const Job& job, const Survivor& survivor,
+                                const backend::Status& status) {
     Domain& domain = job.domain();
     host::Holding holding;
     holding.cpus = status.cpus;
@@ -288,12 +333,13 @@ void Lifecycle::adopt(const Job& job, const Survivor& survivor, const backend::S
                               nodeset(running->grant.memory())};
     domain.running = std::move(running);
     activate(domain, survivor.definition, details);
+    backend::State state = status.state;
     try {
-        attach_console(domain.uuid(), *domain.running->console, &record);
-        save_live(domain);
+        state = attach_console(domain.uuid(), *domain.running->console, &record);
     } catch (const Error& error) {
         log::error("domain '{}': {}", domain.name(), error.what());
     }
+    return state;
 }
 
 // A log that cannot be opened is no reason to give up a running domain.

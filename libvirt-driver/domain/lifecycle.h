@@ -25,6 +25,9 @@ struct Ending {
     virDomainEventStoppedDetailType detail;
 };
 
+// The ending whose reason a domain shows.
+[[nodiscard]] Ending ending_for(int reason);
+
 // Not on its way any more: an end of its own, or a restart that broke off.
 [[nodiscard]] bool has_ended(backend::State state);
 
@@ -51,13 +54,15 @@ class Lifecycle {
     void restart(const Job& job);
 
     // A partition that an earlier daemon left: makes the domain active. listen() is the next
-    // step. Throws as Pool::adopt(), and if there is no pty. REQUIRES: not active.
+    // step, with the state that is returned. Throws as Pool::adopt(), and if there is no pty.
+    // REQUIRES: not active.
     struct Survivor {
         std::shared_ptr<const Definition> definition;
         int id = 0;
         bool autodestroy = false;
     };
-    void adopt(const Job& job, const Survivor& survivor, const backend::Status& status);
+    [[nodiscard]] backend::State adopt(const Job& job, const Survivor& survivor,
+                                       const backend::Status& status);
 
     // Hears of its end from now on; `seen` is the state that the last status told.
     void listen(const std::shared_ptr<Domain>& domain, backend::State seen);
@@ -70,8 +75,9 @@ class Lifecycle {
     // What answer() does, for whoever holds the job.
     void answer_end(const Job& job);
 
-    // Writes the live record of a running domain. REQUIRES: the job.
-    void save_live(const Domain& domain);
+    // Writes the live record of a running domain as it is now. A failure goes to the log: what
+    // it is about has happened. REQUIRES: the job.
+    void note_live(const Domain& domain) noexcept;
     void push(const Domain& domain, virDomainEventType type, int detail);
 
   private:
@@ -87,9 +93,11 @@ class Lifecycle {
     void answer_state(const Job& job, const backend::Status& status);
     void answer_shutdown(const Job& job, Action action);
     void answer_reboot(const Job& job);
+    void finish_restart(const Job& job);
     void answer_panic(const Job& job, const backend::Status& status);
     void answer_loss(const Job& job);
     bool restart_ended(const Job& job);
+    void note_end(const Domain& domain, const Ending& ending) noexcept;
     void forget_partition(const Job& job, const Ending& ending);
 
     const Context context_;

@@ -166,21 +166,26 @@ std::shared_ptr<Domain> Reconciler::domain_for(const Uuid& uuid, const backend::
 void Reconciler::take_over(const Job& job, const Lifecycle::Survivor& survivor,
                            const backend::Status& status, const LiveRecord* record) {
     Domain& domain = job.domain();
-    lifecycle_.adopt(job, survivor, status);
+    const State state = lifecycle_.adopt(job, survivor, status);
+    if (record != nullptr && record->state == VIR_DOMAIN_SHUTOFF) {
+        log::info("domain '{}' was being stopped when the daemon ended", domain.name());
+        lifecycle_.stop(job, ending_for(record->reason));
+        return;
+    }
     log::info("domain '{}' was found running and is looked after again", domain.name());
     const bool answered =
-        record != nullptr && record->state != VIR_DOMAIN_RUNNING && has_ended(status.state);
+        record != nullptr && record->state != VIR_DOMAIN_RUNNING && has_ended(state);
     if (answered) {  // the earlier daemon has; `preserve` left it so
         domain.running->ended_boot = status.boots;
         domain.set_state(static_cast<virDomainState>(record->state), record->reason);
-        lifecycle_.save_live(domain);
     }
     if (survivor.autodestroy) {
         log::info("domain '{}' ends with the connection that started it", domain.name());
-        lifecycle_.stop(job, {VIR_DOMAIN_SHUTOFF_DESTROYED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED});
+        lifecycle_.stop(job, ending_for(VIR_DOMAIN_SHUTOFF_DESTROYED));
         return;
     }
-    lifecycle_.listen(job.shared(), status.state);
+    lifecycle_.note_live(domain);
+    lifecycle_.listen(job.shared(), state);
 }
 
 void Reconciler::forget(const LiveRecord& record) noexcept {
@@ -197,13 +202,16 @@ void Reconciler::bury_the_rest() {
         log::warning("domain '{}' ran when the daemon ended; its partition is gone",
                      record.definition.name);
         forget(record);
+        // It may have been stopped, and only the record was still there.
+        const bool stopped = record.state == VIR_DOMAIN_SHUTOFF;
+        const Ending ending =
+            ending_for(stopped ? record.reason : static_cast<int>(VIR_DOMAIN_SHUTOFF_CRASHED));
         for (const auto& domain : context_.domains.all()) {
             if (domain->uuid() == uuid)
-                domain->set_state(VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_CRASHED);
+                domain->set_state(VIR_DOMAIN_SHUTOFF, ending.reason);
         }
-        context_.events.push(
-            {{record.definition.name, uuid, -1},
-             LifecycleEvent{VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_CRASHED}});
+        context_.events.push({{record.definition.name, uuid, -1},
+                              LifecycleEvent{VIR_DOMAIN_EVENT_STOPPED, ending.detail}});
     }
 }
 

@@ -119,13 +119,16 @@ host::Grant PartitionStep::commit() noexcept {
     return std::move(grant_);
 }
 
+std::string console_log_path(const Paths& paths, const std::string& domain_name) {
+    return fmt::format("{}/{}.log", paths.log_dir, file_name(domain_name));
+}
+
 ConsoleOptions console_options(const Context& context, const Definition& definition) {
     ConsoleOptions options;
     options.domain_name = definition.name;
     options.record_path =
         fmt::format("{}/{}.console", context.paths.state_dir, definition.uuid.to_string());
-    options.logs.push_back(
-        {fmt::format("{}/{}.log", context.paths.log_dir, file_name(definition.name)), true});
+    options.logs.push_back({console_log_path(context.paths, definition.name), true});
     if (definition.console && definition.console->log_file)
         options.logs.push_back({*definition.console->log_file, definition.console->log_append});
     return options;

@@ -96,6 +96,8 @@ class ConsoleStep {
     std::shared_ptr<ConsoleHub> hub_;
 };
 
+// The log that every domain has.
+[[nodiscard]] std::string console_log_path(const Paths& paths, const std::string& domain_name);
 // Which files the console of a domain writes.
 [[nodiscard]] ConsoleOptions console_options(const Context& context, const Definition& definition);
 

@@ -69,7 +69,8 @@ void make_folder(const std::string& path) {
     for (auto slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
         const std::string part = path.substr(0, slash);
         struct stat status {};
-        const int why = ::mkdir(part.c_str(), 0700) == 0 ? 0 : errno;
+        const mode_t mode = slash == std::string::npos ? 0700 : 0755;
+        const int why = ::mkdir(part.c_str(), mode) == 0 ? 0 : errno;
         if (why != 0 && (::stat(part.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))) {
             throw Error::from_errno("make folder " + part, why);
         }

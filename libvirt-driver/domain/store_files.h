@@ -13,7 +13,8 @@
 
 namespace mk::domain::store_files {
 
-// With its parents; mode 0700 for what was not there.
+// With its parents, which are open to be looked into; the folder itself is 0700 if it was not
+// there.
 void make_folder(const std::string& path);
 
 // Names in `folder` that begin with `prefix` and end with `suffix`, sorted. An empty prefix

@@ -82,6 +82,18 @@ void check_action(std::string_view element, Action action) {
     }
 }
 
+// It must fit into one string on the wire and be read back from its file, live details included.
+void check_size(const Definition& definition) {
+    constexpr std::size_t limit = XmlDoc::max_bytes - (64U << 10);
+    const std::size_t size = format(definition).size();
+    if (size > limit) {
+        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                    fmt::format("the definition of domain '{}' has {} bytes when it is printed, "
+                                "{} is the limit",
+                                file_name(definition.name), size, limit));
+    }
+}
+
 }  // namespace
 
 void validate_name(const std::string& name) {
@@ -118,6 +130,7 @@ void validate(const Definition& definition) {
     if (definition.console && definition.console->log_file) {
         require_absolute(*definition.console->log_file, "domain/devices/console/log@file");
     }
+    check_size(definition);
 }
 
 }  // namespace mk::domain

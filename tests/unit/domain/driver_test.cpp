@@ -190,6 +190,28 @@ TEST_F(DriverTest, AutostartStartsWhatIsMarkedOnceAfterABoot) {
     EXPECT_EQ(view(web).active() + view(bad).active(), 1);
 }
 
+TEST_F(DriverTest, MetadataThatMakesADefinitionTooLargeToSendIsRefused) {
+    const Uuid web = define("web");
+    const std::string large = "<k>" + std::string(2U << 20, 'x') + "</k>";
+    const auto set = [&](const std::string& uri) {
+        driver->set_metadata(web, {VIR_DOMAIN_METADATA_ELEMENT, large, "k", uri, {}});
+    };
+    set("urn:a");
+    EXPECT_ERROR(set("urn:b"), VIR_ERR_CONFIG_UNSUPPORTED, "is the limit");
+    stop_daemon();
+    start_daemon();
+    EXPECT_EQ(view(web).persistent_definition->metadata.size(), 1U);
+}
+
+TEST_F(DriverTest, DestroyRemovesTheLogIfAsked) {
+    const Uuid web = define_and_start("web");
+    driver->destroy(web);
+    EXPECT_TRUE(sandbox.exists("log/web.log"));
+    driver->start(web, {});
+    driver->destroy(web, true);
+    EXPECT_FALSE(sandbox.exists("log/web.log"));
+}
+
 TEST_F(DriverTest, MetadataIsSetWhereItIsAsked) {
     const Uuid web = define_and_start("web");
     driver->set_metadata(web, {VIR_DOMAIN_METADATA_TITLE, "live", "", "", {.live = true}});

@@ -118,6 +118,25 @@ TEST_F(EndingTest, AnEndIsNotMissedWhenAClientAsksFirst) {
     EXPECT_EQ(std::count(all.begin(), all.end(), "web crashed panicked"), 1);
 }
 
+TEST_F(EndingTest, AnEndIsNotMissedWhenAShutdownIsAskedForFirst) {
+    const Uuid web = define("web");
+    for (unsigned round = 1; round <= 30; ++round) {
+        driver->start(web, {});
+        machine->app_ends(web, State::poweroff);
+        // If it comes first, it takes the news from the watch.
+        EXPECT_ERROR(driver->shutdown(web), VIR_ERR_OPERATION_INVALID, "");
+        ASSERT_TRUE(events.wait_for("web stopped shutdown", round));
+    }
+}
+
+TEST_F(EndingTest, WhatHasEndedCannotBeAsked) {
+    const Uuid web = define_and_start("web", 1, "<on_crash>preserve</on_crash>");
+    machine->app_ends(web, State::panic);
+    EXPECT_TRUE(events.wait_for("web crashed panicked"));
+    EXPECT_ERROR(driver->shutdown(web), VIR_ERR_OPERATION_INVALID, "has ended");
+    EXPECT_ERROR(driver->reboot(web), VIR_ERR_OPERATION_INVALID, "has ended");
+}
+
 TEST_F(EndingTest, ALossIsTold) {
     const Uuid web = define_and_start("web");
     machine->app_ends(web, State::lost);

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "support/driver_fixture.h"
 
 namespace mk::domain {
@@ -115,6 +117,63 @@ TEST_F(ReconcileTest, ARestartThatBrokeOffIsFinished) {
     start_daemon();
     EXPECT_TRUE(events.wait_for("web reboot"));
     EXPECT_EQ(driver->status(web).boots, 2U);
+}
+
+// A daemon that dies within a stop leaves the record that is there while the stop waits.
+struct BrokenStop : ReconcileTest {
+    std::string record_within_stop(const Uuid& web) {
+        machine->hold("destroy");
+        std::thread stop([&] { driver->destroy(web); });
+        machine->wait_until_held("destroy");
+        std::string record = sandbox.read("run/web.xml");
+        machine->release("destroy");
+        stop.join();
+        stop_daemon();
+        return record;
+    }
+};
+
+TEST_F(BrokenStop, IsFinishedNotTakenForARestart) {
+    const Uuid web = define_and_start("web");
+    const std::string record = record_within_stop(web);
+    make_partition(web, "web", true);
+    test::FakeBackend(machine).stop(web);
+    sandbox.write("run/web.xml", record);
+    start_daemon();
+    expect_state(web, VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_DESTROYED);
+    EXPECT_TRUE(events.wait_for("web stopped destroyed", 2));
+    expect_nothing_held();
+}
+
+TEST_F(BrokenStop, IsNoCrashOnceThePartitionIsGone) {
+    const Uuid web = define_and_start("web");
+    sandbox.write("run/web.xml", record_within_stop(web));
+    start_daemon();
+    expect_state(web, VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_DESTROYED);
+    expect_nothing_held();
+}
+
+TEST_F(BrokenStop, ThatFailsLeavesARunningDomain) {
+    const Uuid web = define_and_start("web");
+    machine->fail_next("destroy", Error(VIR_ERR_RESOURCE_BUSY, "another call runs"));
+    EXPECT_ERROR(driver->destroy(web), VIR_ERR_RESOURCE_BUSY, "cannot stop domain 'web'");
+    restart_daemon();
+    expect_state(web, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED);
+}
+
+TEST_F(ReconcileTest, AnEndBetweenTwoLooksIsAnswered) {
+    const Uuid web = define_and_start("web");
+    stop_daemon();
+    machine->hold("watch");
+    std::thread ends([&] {
+        machine->wait_until_held("watch");
+        machine->app_ends(web, State::poweroff);
+        machine->release("watch");
+    });
+    start_daemon();
+    ends.join();
+    EXPECT_TRUE(events.wait_for("web stopped shutdown"));
+    expect_nothing_held();
 }
 
 TEST_F(ReconcileTest, AStartThatBrokeOffIsGivenBack) {
