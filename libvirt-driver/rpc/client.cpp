@@ -52,10 +52,16 @@ bool Client::may_read() const {
 void Client::update_reading() {
     if (disconnected_)
         return;
-    if (!may_read())
+    if (may_read()) {
+        hung_up_.reset();
+        if (!readable_)
+            readable_ = EventSource::watch(socket_.get(), G_IO_IN, [this] { receive(); });
+    } else {
+        // Whoever waits to be read can still go, and has to be missed then.
         readable_.reset();
-    else if (!readable_)
-        readable_ = EventSource::watch(socket_.get(), G_IO_IN, [this] { receive(); });
+        if (!hung_up_)
+            hung_up_ = EventSource::watch(socket_.get(), G_IO_HUP, [this] { disconnect(); });
+    }
 }
 
 // Passed descriptors are not asked for: without a control buffer the kernel closes them.
@@ -92,8 +98,7 @@ void Client::handle_frames() {
 }
 
 void Client::handle(protocol::Frame frame) {
-    if (frame.header.prog == KEEPALIVE_PROGRAM &&
-        frame.header.vers == KEEPALIVE_PROTOCOL_VERSION) {
+    if (frame.header.prog == KEEPALIVE_PROGRAM && frame.header.vers == KEEPALIVE_PROTOCOL_VERSION) {
         handle_keepalive(frame);
         return;
     }
@@ -133,8 +138,8 @@ void Client::begin_calls() {
             return each.number == header.prog && each.version == header.vers;
         });
         if (program == shared_.programs.end())
-            reply_error(header, fmt::format("Cannot find program {} version {}", header.prog,
-                                            header.vers));
+            reply_error(header,
+                        fmt::format("Cannot find program {} version {}", header.prog, header.vers));
         else if (header.status != VIR_NET_OK)
             reply_error(header, fmt::format("Unexpected message status {}", header.status));
         else
@@ -175,8 +180,8 @@ void Client::open_stream(const virNetMessageHeader& call, StreamEnd end) {
         .send =
             [this, header](int status, std::string payload, std::function<void()> sent) mutable {
                 header.status = status;
-                enqueue({.bytes = protocol::encode_frame(header, payload),
-                         .sent = std::move(sent)});
+                enqueue(
+                    {.bytes = protocol::encode_frame(header, payload), .sent = std::move(sent)});
             },
         .drained = [this] { post([self = shared_from_this()] { self->handle_frames(); }); },
         .failed =

@@ -100,6 +100,7 @@ class Client : public std::enable_shared_from_this<Client> {
     Session session_;
     protocol::FrameReader reader_;
     EventSource readable_;
+    EventSource hung_up_;  // while readable_ is not watched
     EventSource writable_;
     EventSource keepalive_;
     std::chrono::steady_clock::time_point last_heard_;
@@ -114,10 +115,10 @@ class Client : public std::enable_shared_from_this<Client> {
     bool finished_ = false;
 
     std::mutex mutex_;
-    std::deque<Packet> outgoing_;       // mutex_; only the loop thread removes
-    std::size_t unasked_bytes_ = 0;     // mutex_
-    bool flush_posted_ = false;         // mutex_
-    bool overflowed_ = false;           // mutex_
+    std::deque<Packet> outgoing_;    // mutex_; only the loop thread removes
+    std::size_t unasked_bytes_ = 0;  // mutex_
+    bool flush_posted_ = false;      // mutex_
+    bool overflowed_ = false;        // mutex_
 };
 
 }  // namespace mk::rpc

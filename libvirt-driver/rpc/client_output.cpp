@@ -139,6 +139,7 @@ void Client::disconnect() {
     const auto self = shared_from_this();
     disconnected_ = true;
     readable_.reset();
+    hung_up_.reset();
     writable_.reset();
     keepalive_.reset();
     streams_.clear();

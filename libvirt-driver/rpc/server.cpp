@@ -31,7 +31,8 @@ Server::Server(const Settings& settings, std::vector<Program> programs)
               .workers = workers_,
               .disconnected =
                   [this](Client* client) {
-                      std::erase_if(clients_, [&](const auto& each) { return each.get() == client; });
+                      std::erase_if(clients_,
+                                    [&](const auto& each) { return each.get() == client; });
                       update_listening();
                   },
               .finished = [this] { --unfinished_; }} {}

@@ -38,11 +38,10 @@ void Stream::pump() {
     readable_.reset();
     at_end_ = !bytes;
     // An empty packet is the end; the client answers it with OK, and we that.
-    link_.send(VIR_NET_CONTINUE, bytes.value_or(""),
-               [this, alive = std::weak_ptr<bool>(alive_)] {
-                   if (!alive.expired())
-                       listen();
-               });
+    link_.send(VIR_NET_CONTINUE, bytes.value_or(""), [this, alive = std::weak_ptr<bool>(alive_)] {
+        if (!alive.expired())
+            listen();
+    });
 }
 
 bool Stream::packet(int status, std::string_view payload) {
@@ -55,6 +54,8 @@ bool Stream::packet(int status, std::string_view payload) {
     }
     // Its end, or its failure: both are confirmed in the same way, or the client waits for ever
     // (src/remote/remote_daemon_stream.c, daemonStreamHandleFinish and daemonStreamHandleAbort).
+    // What an app kernel has not taken by then is lost: it may never take it, and the client is
+    // not to wait for a hung one.
     if (status == VIR_NET_OK && !input_.empty())
         offer_input();
     over_ = true;
