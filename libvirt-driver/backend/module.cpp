@@ -94,6 +94,13 @@ template <typename Entry, typename T, typename Set>
     }
 }
 
+// MK_STOP and MK_DESTROY have one failure that needs a sentence.
+std::string_view loss(int error_number) {
+    return error_number == EIO ? "a CPU of it does not answer the reset: nothing of it can be "
+                                 "given back until the host is reset"
+                               : "";
+}
+
 State state_of(std::uint32_t state) {
     switch (state) {
         case MK_STATE_CREATED:
@@ -257,13 +264,18 @@ void Module::start(const Uuid& uuid) {
 
 void Module::stop(const Uuid& uuid) {
     mk_stop arguments = sized<mk_stop>();
-    do_ioctl(*partition(uuid), MK_STOP, arguments, Call::act, "stop the partition");
+    const int error_number = try_ioctl(*partition(uuid), MK_STOP, arguments);
+    if (error_number != 0)
+        throw module_error(Call::act, "stop the partition", error_number, loss(error_number));
 }
 
 void Module::destroy(const Uuid& uuid) {
     mk_destroy arguments = sized<mk_destroy>();
     try {
-        do_ioctl(*partition(uuid), MK_DESTROY, arguments, Call::take, "destroy the partition");
+        const int error_number = try_ioctl(*partition(uuid), MK_DESTROY, arguments);
+        if (error_number != 0)
+            throw module_error(Call::take, "destroy the partition", error_number,
+                               loss(error_number));
     } catch (const Error& error) {
         if (error.code() != VIR_ERR_NO_DOMAIN)
             throw;

@@ -136,7 +136,9 @@ unsigned Pool::Impl::max_vcpus() const {
 void Pool::Impl::check_new_owner(const Uuid& owner) const {
     if (holdings.count(owner) != 0)
         throw Error(VIR_ERR_OPERATION_INVALID,
-                    fmt::format("domain {} holds CPUs and memory already", owner.to_string()));
+                    fmt::format("domain {} holds CPUs and memory that an earlier start could not "
+                                "give back; only a reset of the host frees them",
+                                owner.to_string()));
 }
 
 void Pool::Impl::check_cpus(const std::string& what, const CpuSet& cpus) const {
