@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Partitions outlive the daemon: it is killed, they run on, the next one knows them again."""
 
-from lib.testing import LIMIT_S, STOPPED, MachineTest
+from lib.testing import LIMIT_S, STOPPED, USERSPACE_UP, MachineTest
 
 UNITS = "virtmultikerneld.service virtmultikerneld.socket virtmultikerneld-ro.socket"
 
@@ -55,9 +55,8 @@ class Daemon(MachineTest):
         self.assertEqual(self.virsh("list", "--name"), "")
 
     def test_reboot_while_no_daemon_runs_waits_for_the_next(self):
-        console = self._away_while("reboot -f", "reboot")
-        again = self.console("web") if not console.child.isalive() else console
-        again.comes_up_again()
+        self._away_while("reboot -f", "reboot")
+        self.console("web").wait_for(USERSPACE_UP)
         self.assertIn("running", self.state("web"))
 
     def test_poweroff_while_no_daemon_runs_is_seen_by_the_next(self):
@@ -69,10 +68,8 @@ class Daemon(MachineTest):
 
     def _away_while(self, command, state):
         """The app kernel runs `command` while no daemon is there; then one starts."""
-        console = self.start("web")
+        self.start("web").leave()
         self.run_in(f"systemctl stop {UNITS}")
-        console.wait_for_end()
-        # Nobody else reads or writes the console now.
         self.script(f"""
             device = Device()
             [(identity, _, _)] = device.list()
@@ -80,7 +77,6 @@ class Daemon(MachineTest):
             """)
         self.run_in(f"timeout {LIMIT_S} dmesg --follow | grep -m 1 'web.*{state}'")
         self.run_in(f"systemctl start {UNITS}")
-        return console
 
     def test_stop_and_start_of_the_unit_leaves_partitions_alone(self):
         console = self.start("web")
