@@ -103,7 +103,7 @@ static void mount_proc(void)
 		die("cannot mount proc on %s: %s", PROC, strerror(errno));
 }
 
-/* The last word wins, as in the kernel; what follows "--" belongs to init. */
+/* The first one is the host's: it lets nobody name another in front of it. */
 static void find_shm(char *value, size_t bytes)
 {
 	static char line[4096];
@@ -119,10 +119,10 @@ static void find_shm(char *value, size_t bytes)
 		die("cannot read the command line: %s", strerror(errno));
 	close(fd);
 	for (word = strtok_r(line, " \n", &rest); word; word = strtok_r(NULL, " \n", &rest)) {
-		if (!strcmp(word, "--"))
-			break;
-		if (!strncmp(word, key, strlen(key)))
+		if (!strncmp(word, key, strlen(key))) {
 			found = word + strlen(key);
+			break;
+		}
 	}
 	if (!found)
 		die("no %s… on the command line: not started by a multikernel host", key);

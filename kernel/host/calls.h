@@ -22,6 +22,7 @@ extern struct workqueue_struct *mk_queue;
 #define MK_TRAMPOLINE_PAGES	4UL	/* code, and three levels of page tables */
 #define MK_WINDOW_PAGES		12UL	/* the last one is the app kernel's IOAPIC */
 int mk_lowmem_find(void);
+void mk_lowmem_exit(void);
 phys_addr_t mk_lowmem_trampoline(void);
 unsigned int mk_lowmem_count(void);
 struct mk_window *mk_lowmem_lend(void);

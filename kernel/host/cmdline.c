@@ -31,10 +31,11 @@
 #define PORTS		"the serial ports are the host's"
 #define RESETS		"a restart would reset the whole machine"
 #define LOADER		"the module starts its loader first"
+#define UNSIGNED	OWN_MODULE " is not signed with a key that the kernel knows"
 
 static const struct mk_word table[] = {
 	/* what the module adds; these come last, in this order */
-	{ "console", false, MK_WORD_NO_UART, "console=hvc0", PORTS },
+	{ "console", false, MK_WORD_CONSOLE, "console=hvc0", PORTS },
 	{ "rdinit", false, MK_WORD_REFUSED, "rdinit=/multikernel/init", LOADER },
 	{ "no_ipi_broadcast", false, MK_WORD_REFUSED, "no_ipi_broadcast=1",
 	  "a broadcast would interrupt the host" },
@@ -54,11 +55,18 @@ static const struct mk_word table[] = {
 	{ "memhp_default_state", false, MK_WORD_REFUSED,
 	  "memhp_default_state=online_movable", OURS },
 	{ "maxcpus", false, MK_WORD_REFUSED, "maxcpus=1", CPUS },
+	/* SGX: the kernel would reset all enclave pages of the machine */
+	{ "nosgx", false, MK_WORD_REFUSED, "nosgx", OURS },
+	/* cache and bandwidth control: it would reset the machine's masks */
+	{ "rdt", false, MK_WORD_REFUSED,
+	  "rdt=!cmt,!mbmtotal,!mbmlocal,!l3cat,!l3cdp,!l2cat,!l2cdp,!mba,!smba,!bmec",
+	  OURS },
 	/* in VMX root operation a CPU does not answer INIT: no KVM in there */
 	{ "module_blacklist", false, MK_WORD_MERGED, "kvm_intel,kvm_amd,pcspkr",
-	  "it names " OWN_MODULE ", without which nothing works" },
+	  "it is no list of modules, or names " OWN_MODULE ", without which nothing works" },
 	{ "tsc_early_khz", false, MK_WORD_REFUSED, NULL, OURS },
-	{ "multikernel.", true, MK_WORD_REFUSED, NULL, OURS },
+	/* read by the loader, which knows no quotes */
+	{ "multikernel.", true, MK_WORD_NOWHERE, NULL, OURS },
 	{ OWN_MODULE ".", true, MK_WORD_REFUSED, NULL, OURS },
 
 	{ "apic", true, MK_WORD_REFUSED, NULL, INTERRUPTS },
@@ -68,7 +76,12 @@ static const struct mk_word table[] = {
 	{ "disableapic", false, MK_WORD_REFUSED, NULL, INTERRUPTS },
 	{ "x2apic", true, MK_WORD_REFUSED, NULL, INTERRUPTS },
 	{ "hpet", true, MK_WORD_REFUSED, NULL, INTERRUPTS },
-	{ "notsc", false, MK_WORD_REFUSED, NULL, INTERRUPTS },
+	/* a prefix: without "=" in its name, a setup function takes all of them */
+	{ "notsc", true, MK_WORD_REFUSED, NULL, INTERRUPTS },
+	{ "pmtmr", false, MK_WORD_REFUSED, NULL, INTERRUPTS },
+	/* an unhandled machine check shuts a CPU down, and that resets the machine */
+	{ "nomce", false, MK_WORD_REFUSED, NULL, "machine checks reach all kernels" },
+	{ "mce", false, MK_WORD_REFUSED, NULL, "machine checks reach all kernels" },
 	{ "clock", false, MK_WORD_REFUSED, NULL, INTERRUPTS },
 	{ "disable_timer_pin_1", false, MK_WORD_REFUSED, NULL, INTERRUPTS },
 	{ "enable_timer_pin_1", false, MK_WORD_REFUSED, NULL, INTERRUPTS },
@@ -78,10 +91,12 @@ static const struct mk_word table[] = {
 	{ "amd_iommu", true, MK_WORD_REFUSED, NULL, "the devices are the host's" },
 	{ "intremap", false, MK_WORD_REFUSED, NULL, "the devices are the host's" },
 	{ "iomem", false, MK_WORD_REFUSED, NULL, "the devices are the host's" },
+	{ "tpm_tis.", true, MK_WORD_REFUSED, NULL, "the devices are the host's" },
 
-	/* read by the decompressor, which knows neither quotes nor "--" */
+	/* read by the decompressor or before any parser, without quotes and "--" */
 	{ "acpi_rsdp", false, MK_WORD_NOWHERE, NULL, FIRMWARE },
 	{ "earlyprintk", false, MK_WORD_NOWHERE, NULL, PORTS },
+	{ "mem_encrypt", false, MK_WORD_NOWHERE, NULL, MEMORY },
 
 	{ "acpi", true, MK_WORD_REFUSED, NULL, FIRMWARE },
 	{ "noacpi", false, MK_WORD_REFUSED, NULL, FIRMWARE },
@@ -98,7 +113,7 @@ static const struct mk_word table[] = {
 	{ "memmap", false, MK_WORD_REFUSED, NULL, MEMORY },
 	{ "efi_fake_mem", false, MK_WORD_REFUSED, NULL, MEMORY },
 	{ "crashkernel", false, MK_WORD_REFUSED, NULL, MEMORY },
-	{ "mem_encrypt", false, MK_WORD_REFUSED, NULL, MEMORY },
+	{ "elfcorehdr", false, MK_WORD_REFUSED, NULL, MEMORY },
 	{ "initrd", false, MK_WORD_REFUSED, NULL, MEMORY },
 	{ "initrdmem", false, MK_WORD_REFUSED, NULL, MEMORY },
 
@@ -115,6 +130,8 @@ static const struct mk_word table[] = {
 	  "the module needs what it could leave out" },
 	{ "noinitrd", false, MK_WORD_REFUSED, NULL, LOADER },
 	{ "nomodule", false, MK_WORD_REFUSED, NULL, LOADER },
+	{ "module.sig_enforce", false, MK_WORD_REFUSED, NULL, UNSIGNED },
+	{ "lockdown", false, MK_WORD_REFUSED, NULL, UNSIGNED },
 	{ "bootconfig", false, MK_WORD_REFUSED, NULL,
 	  "it would bring words that nobody has checked" },
 };
@@ -245,17 +262,51 @@ static bool names_own_module(const struct word *word)
 	return false;
 }
 
+/* Our words follow in the same line: no value may end its own word. */
+static bool is_list(const struct word *word)
+{
+	size_t i;
+
+	for (i = 0; i < word->value_length; i++)
+		if (is_space(word->value[i]) || word->value[i] == '"')
+			return false;
+	return true;
+}
+
+/*
+ * Any other name may be one of an early console, which drives a serial port at
+ * the moment it is read (setup_earlycon() in drivers/tty/serial/earlycon.c).
+ */
+static bool names_terminal(const struct word *word)
+{
+	static const char * const terminals[] = { "hvc", "tty", "null" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(terminals); i++)
+		if (begins_with(word->value, word->value_length, terminals[i]))
+			return true;
+	return !word->value_length;
+}
+
 static bool refused(const struct mk_word *row, const struct word *word)
 {
 	switch (row->rule) {
-	case MK_WORD_NO_UART:
-		return word->value &&
-		       begins_with(word->value, word->value_length, "uart");
+	case MK_WORD_CONSOLE:
+		return word->value && !names_terminal(word);
 	case MK_WORD_MERGED:
-		return word->value && names_own_module(word);
+		return word->value && (!is_list(word) || names_own_module(word));
 	default:
 		return true;
 	}
+}
+
+/* The decompressor, too, looks for a serial port: not as early, but anywhere. */
+static bool refused_anywhere(const struct mk_word *row, const struct word *word)
+{
+	if (row->rule == MK_WORD_CONSOLE)
+		return word->value &&
+		       begins_with(word->value, word->value_length, "uart");
+	return row->rule == MK_WORD_NOWHERE;
 }
 
 static int refuse(const struct word *word, const struct mk_word *row,
@@ -294,8 +345,7 @@ static int check_text(const char *user, char *message, size_t size)
 			word.value_length = word.raw_length - word.name_length - 1;
 		}
 		row = find_row(&word);
-		if (row && (row->rule == MK_WORD_NOWHERE || row->rule == MK_WORD_NO_UART) &&
-		    refused(row, &word))
+		if (row && refused_anywhere(row, &word))
 			return refuse(&word, row, message, size);
 	}
 	return 0;

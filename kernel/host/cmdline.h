@@ -16,7 +16,7 @@
 enum mk_word_rule {
 	MK_WORD_REFUSED,	/* refused in front of "--" */
 	MK_WORD_NOWHERE,	/* refused behind it, too, and inside of quotes */
-	MK_WORD_NO_UART,	/* MK_WORD_NOWHERE if its value begins with "uart" */
+	MK_WORD_CONSOLE,	/* MK_WORD_REFUSED unless it names a terminal */
 	MK_WORD_MERGED,		/* a list of modules; joined with ours */
 };
 

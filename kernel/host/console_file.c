@@ -38,6 +38,29 @@ static bool ended(const struct mk_partition *p)
 	return p->destroyed || p->state >= MK_STATE_POWEROFF;
 }
 
+/* Output that this reader has not seen is gone. */
+static bool behind(const struct console *console)
+{
+	const struct mk_log *log = &console->p->log;
+
+	return console->stream == log->stream &&
+	       console->position != current_position(console);
+}
+
+/* The same, and it goes on behind the gap: told once. */
+static bool catch_up(struct console *console)
+{
+	struct mk_partition *p = console->p;
+	bool missed;
+
+	mutex_lock(&p->lock);
+	missed = behind(console);
+	if (missed)
+		console->position = current_position(console);
+	mutex_unlock(&p->lock);
+	return missed;
+}
+
 /* Copy a piece of the log; the partition's lock is not held over user memory. */
 static u32 next_piece(struct console *console, char *piece, size_t want, bool *end)
 {
@@ -45,6 +68,11 @@ static u32 next_piece(struct console *console, char *piece, size_t want, bool *e
 	u32 count, at, part;
 
 	mutex_lock(&p->lock);
+	*end = false;
+	if (behind(console)) {	/* by now: the next read tells */
+		mutex_unlock(&p->lock);
+		return 0;
+	}
 	console->position = current_position(console);
 	console->stream = p->log.stream;
 	count = min3((u64)want, (u64)PIECE_BYTES,
@@ -100,7 +128,8 @@ static ssize_t console_read(struct file *file, char __user *to, size_t want,
 	for (;;) {
 		if (mutex_lock_interruptible(&console->lock))
 			return -ERESTARTSYS;
-		ret = read_some(console, to, want, &end);
+		ret = catch_up(console) ? -EPIPE :
+		      read_some(console, to, want, &end);
 		mutex_unlock(&console->lock);
 		if (ret || end)
 			return ret;

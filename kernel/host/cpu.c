@@ -28,6 +28,8 @@
 #define PGDIR_SHIFT_4		39	/* of four levels, whatever the host has */
 
 static struct cpumask owned;	/* by any partition; atomic bits */
+/* as it was when it was taken: the firmware may eject a CPU, and its id is gone */
+static DEFINE_PER_CPU(u32, owned_apic_id);
 static DEFINE_MUTEX(trampoline_lock);	/* the page at mk_lowmem_trampoline() */
 static int guard_state;
 
@@ -139,6 +141,7 @@ static int take_one(struct mk_taken_cpu *taken, u32 cpu, u32 role,
 	if (cpumask_test_and_set_cpu(cpu, &owned))
 		return mk_fail(message, -EBUSY,
 			       "CPU %u is held by a partition already", cpu);
+	per_cpu(owned_apic_id, cpu) = per_cpu(x86_cpu_to_apicid, cpu);
 	ret = remove_cpu(cpu);
 	if (ret < 0) {
 		cpumask_clear_cpu(cpu, &owned);
@@ -148,7 +151,7 @@ static int take_one(struct mk_taken_cpu *taken, u32 cpu, u32 role,
 	}
 	taken->cpu = cpu;
 	taken->role = role;
-	taken->apic_id = per_cpu(x86_cpu_to_apicid, cpu);
+	taken->apic_id = per_cpu(owned_apic_id, cpu);
 	taken->was_online = ret == 0;	/* 1: it was offline */
 	return 0;
 }
@@ -160,6 +163,10 @@ static void return_one(const struct mk_taken_cpu *taken)
 	cpumask_clear_cpu(taken->cpu, &owned);
 	if (!taken->was_online)
 		return;
+	if (!cpu_present(taken->cpu)) {
+		pr_warn("CPU %u is gone from this machine\n", taken->cpu);
+		return;
+	}
 	ret = add_cpu(taken->cpu);
 	if (ret < 0)
 		pr_err("CPU %u is ours again but does not come online: error %d\n",
@@ -465,7 +472,8 @@ int mk_cpu_boot(struct mk_partition *p)
 /**
  * mk_cpu_halt_all - INIT to every CPU of every partition, now
  *
- * For a host that goes down: no proof, no waiting, nothing is given back.
+ * For a host that goes down: no proof, no waiting, nothing is given back. A CPU
+ * that is on its way out of the host is left alone: it may be this one.
  *
  * Context: any, also panic.
  */
@@ -474,5 +482,6 @@ void mk_cpu_halt_all(void)
 	unsigned int cpu;
 
 	for_each_cpu(cpu, &owned)
-		send_init(per_cpu(x86_cpu_to_apicid, cpu));
+		if (!cpu_online(cpu))
+			send_init(per_cpu(owned_apic_id, cpu));
 }

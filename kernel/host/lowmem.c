@@ -79,6 +79,21 @@ static void exclude_host_trampoline(unsigned long *usable, unsigned int end)
 			     2 * TRAMPOLINE_SPAN);
 }
 
+/* The lowest @count usable pages in a row from @from on, or LOW_PAGES. */
+static unsigned long find_pages(const unsigned long *usable, unsigned long from,
+				unsigned long count)
+{
+	unsigned long bad;
+
+	while (from + count <= LOW_PAGES) {
+		bad = find_next_zero_bit(usable, LOW_PAGES, from);
+		if (bad >= from + count)
+			return from;
+		from = bad + 1;
+	}
+	return LOW_PAGES;
+}
+
 /**
  * mk_lowmem_find - choose the pages below 1 MiB, at module load
  *
@@ -96,22 +111,19 @@ int mk_lowmem_find(void)
 			__set_bit(page, usable);
 	exclude_host_trampoline(usable, end);
 
-	for (page = 1; page + MK_TRAMPOLINE_PAGES <= LOW_PAGES; page++)
-		if (find_next_zero_bit(usable, LOW_PAGES, page) >= page + MK_TRAMPOLINE_PAGES)
-			break;
-	if (page + MK_TRAMPOLINE_PAGES > LOW_PAGES)
+	page = find_pages(usable, FIRST_WINDOW, MK_TRAMPOLINE_PAGES);
+	if (page == LOW_PAGES)
+		page = find_pages(usable, 1, MK_TRAMPOLINE_PAGES);
+	if (page == LOW_PAGES)
 		return -ENOSPC;
 	trampoline_start = page << PAGE_SHIFT;
 	bitmap_clear(usable, page, MK_TRAMPOLINE_PAGES);
 
 	page = FIRST_WINDOW;
-	while (window_count < MAX_WINDOWS && page + MK_WINDOW_PAGES <= LOW_PAGES) {
-		unsigned long bad = find_next_zero_bit(usable, LOW_PAGES, page);
-
-		if (bad < page + MK_WINDOW_PAGES) {
-			page = bad + 1;
-			continue;
-		}
+	while (window_count < MAX_WINDOWS) {
+		page = find_pages(usable, page, MK_WINDOW_PAGES);
+		if (page == LOW_PAGES)
+			break;
 		windows[window_count++].start = page << PAGE_SHIFT;
 		page += MK_WINDOW_PAGES;
 	}
@@ -121,6 +133,17 @@ int mk_lowmem_find(void)
 		(u64)trampoline_start, window_count,
 		MK_WINDOW_PAGES * PAGE_SIZE / 1024, (u64)windows[0].start);
 	return 0;
+}
+
+/**
+ * mk_lowmem_exit - leave the trampoline's pages as they were found: zero
+ *
+ * Context: no CPU may run in them any more.
+ */
+void mk_lowmem_exit(void)
+{
+	if (trampoline_start)
+		memset(__va(trampoline_start), 0, MK_TRAMPOLINE_PAGES * PAGE_SIZE);
 }
 
 /**

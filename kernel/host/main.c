@@ -50,13 +50,17 @@ static int host_panics(struct notifier_block *block, unsigned long event,
 	return NOTIFY_DONE;
 }
 
-/* Neither sleep state keeps the CPUs of another kernel alive. */
+/*
+ * No sleep state keeps the CPUs of another kernel alive, and a hibernated image
+ * knows nothing of partitions.
+ */
 static int host_suspends(struct notifier_block *block, unsigned long event,
 			 void *arg)
 {
 	bool any;
 
-	if (event != PM_SUSPEND_PREPARE && event != PM_HIBERNATION_PREPARE)
+	if (event != PM_SUSPEND_PREPARE && event != PM_HIBERNATION_PREPARE &&
+	    event != PM_RESTORE_PREPARE)
 		return NOTIFY_DONE;
 	mutex_lock(&mk_partition_list_lock);
 	any = !list_empty(&mk_partitions);
@@ -163,6 +167,7 @@ static void __exit host_exit(void)
 	mk_doorbell_exit();
 	mk_cpu_exit();
 	destroy_workqueue(mk_queue);
+	mk_lowmem_exit();
 }
 
 module_init(host_init);

@@ -56,14 +56,26 @@ struct mk_memory *mk_memory_new(void)
 	return memory;
 }
 
-static void scrub(const struct mk_chunk *chunk)
+static void scrub(unsigned long pfn, unsigned long pages)
 {
 	unsigned long i;
 
-	for (i = 0; i < chunk->pages; i++) {
-		clear_page(page_address(pfn_to_page(chunk->pfn + i)));
+	for (i = 0; i < pages; i++) {
+		clear_page(page_address(pfn_to_page(pfn + i)));
 		if (!(i % 256))
 			cond_resched();
+	}
+}
+
+/* Merged ranges have no largest size, and freeing does not reschedule. */
+static void give_back(const struct mk_chunk *chunk)
+{
+	unsigned long pfn = chunk->pfn, left = chunk->pages, pages;
+
+	for (; left; left -= pages, pfn += pages) {
+		pages = min(left, LARGEST_PAGES);
+		free_contig_range(pfn, pages);
+		cond_resched();
 	}
 }
 
@@ -72,9 +84,12 @@ static bool in_use(const struct mk_chunk *chunk)
 {
 	unsigned long i;
 
-	for (i = 0; i < chunk->pages; i++)
+	for (i = 0; i < chunk->pages; i++) {
 		if (page_count(pfn_to_page(chunk->pfn + i)) != 1)
 			return true;
+		if (!(i % SMALLEST_PAGES))
+			cond_resched();
+	}
 	return false;
 }
 
@@ -89,8 +104,8 @@ static void release_now(struct mk_memory *memory)
 			memory->chunks[kept++] = chunk;
 			continue;
 		}
-		scrub(&chunk);
-		free_contig_range(chunk.pfn, chunk.pages);
+		scrub(chunk.pfn, chunk.pages);
+		give_back(&chunk);
 	}
 	memory->count = kept;
 	if (kept) {
@@ -284,6 +299,21 @@ static void tidy(struct claim *claim)
 	swap(chunks[0], chunks[largest]);
 }
 
+static int scrub_chunk(struct claim *claim, const struct mk_chunk *chunk)
+{
+	unsigned long pfn = chunk->pfn, left = chunk->pages, pages;
+	int ret;
+
+	for (; left; left -= pages, pfn += pages) {
+		ret = interrupted(claim->p);
+		if (ret)
+			return ret;
+		pages = min(left, LARGEST_PAGES);
+		scrub(pfn, pages);
+	}
+	return 0;
+}
+
 static int scrub_all(struct claim *claim)
 {
 	unsigned int i;
@@ -293,10 +323,9 @@ static int scrub_all(struct claim *claim)
 	if (want_init_on_alloc(GFP_KERNEL))
 		return 0;
 	for (i = 0; i < claim->count; i++) {
-		ret = interrupted(claim->p);
+		ret = scrub_chunk(claim, &claim->chunks[i]);
 		if (ret)
 			return ret;
-		scrub(&claim->chunks[i]);
 	}
 	return 0;
 }
@@ -388,8 +417,7 @@ int mk_memory_claim(struct mk_partition *p, u64 bytes, int node,
 	ret = claim_and_scrub(&claim, bytes, node, message);
 	if (ret)
 		for (i = 0; i < claim.count; i++)
-			free_contig_range(claim.chunks[i].pfn,
-					  claim.chunks[i].pages);
+			give_back(&claim.chunks[i]);
 	mutex_lock(&p->lock);
 	p->wanted_bytes = 0;
 	p->claimed_bytes = 0;

@@ -140,12 +140,15 @@ static int do_cancel(void *context, void *args, struct mk_call *call)
 {
 	struct handle *handle = context;
 	struct mk_partition *p = handle->p;
+	int ret = 0;
 
 	mutex_lock(&p->lock);
-	if (p->call)
+	if (p->destroyed)
+		ret = -ENODEV;
+	else if (p->call)
 		WRITE_ONCE(p->cancelled, true);
 	mutex_unlock(&p->lock);
-	return 0;
+	return ret;
 }
 
 static int do_request(void *context, void *args, struct mk_call *call)

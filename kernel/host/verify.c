@@ -85,7 +85,7 @@ int mk_verify_init(void)
 #define X2APIC \
 	"the host runs in x2APIC mode, which is not supported yet: boot it with nox2apic"
 #define LOCKDOWN \
-	"the host is locked down, and images are not verified yet: switch off lockdown (Secure Boot)"
+	"the host wants signed kernels, and images are not verified yet: switch off lockdown (Secure Boot)"
 #define LOW_MEMORY \
 	"no memory is free below 1 MiB, where CPUs start: see /proc/iomem for what uses it"
 #define PROCESSOR \
@@ -117,7 +117,7 @@ u32 mk_verify_blockers(struct mk_message *message)
 		blockers |= MK_BLOCKER_IPI_BROADCAST;
 	if (x2apic_enabled())
 		blockers |= MK_BLOCKER_X2APIC;
-	if (security_locked_down(LOCKDOWN_KEXEC))
+	if (IS_ENABLED(CONFIG_KEXEC_SIG_FORCE) || security_locked_down(LOCKDOWN_KEXEC))
 		blockers |= MK_BLOCKER_LOCKDOWN;
 	if (!mk_lowmem_count())
 		blockers |= MK_BLOCKER_LOW_MEMORY;

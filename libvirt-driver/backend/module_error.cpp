@@ -54,10 +54,10 @@ constexpr std::array<Sentence, 5> sentences = {{
     {MK_BLOCKER_X2APIC,
      "the host runs in x2APIC mode: add nox2apic to its kernel command line and reboot"},
     {MK_BLOCKER_LOCKDOWN,
-     "the host kernel is locked down and signatures of kernels are not verified yet: "
+     "the host kernel wants signed kernels and signatures are not verified yet: "
      "boot without lockdown (Secure Boot off)"},
     {MK_BLOCKER_LOW_MEMORY, "the host has no free RAM below 1 MiB to start CPUs from"},
-    {MK_BLOCKER_CPU, "the processor lacks a needed feature (64 bit mode, a constant TSC)"},
+    {MK_BLOCKER_CPU, "the processor has no usable time stamp counter or APIC, or encrypts memory"},
 }};
 
 }  // namespace

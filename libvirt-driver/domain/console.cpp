@@ -65,12 +65,13 @@ class ConsoleHub::Core : public std::enable_shared_from_this<Core> {
 
     // Loop thread only.
     void watch_pty();
-    void attach(backend::Backend::Console& console, const ConsoleRecord& record);
+    void attach(backend::Backend::Console& console, const ConsoleRecord& record, Reopen reopen);
     void detach();
     void close(bool forget);
 
   private:
     bool read_source();
+    bool catch_up();
     void on_source(GIOCondition events);
     void drop_source();
     void deliver(std::string_view bytes);
@@ -96,6 +97,7 @@ class ConsoleHub::Core : public std::enable_shared_from_this<Core> {
     std::vector<ConsoleLog> logs_;
     Fd record_file_;
     ConsoleRecord record_;
+    Reopen reopen_;
     Fd source_;
     std::unique_ptr<FdWatch> source_watch_;
     Pty pty_;
@@ -172,8 +174,10 @@ void ConsoleHub::Core::watch_pty() {
     });
 }
 
-void ConsoleHub::Core::attach(backend::Backend::Console& console, const ConsoleRecord& record) {
+void ConsoleHub::Core::attach(backend::Backend::Console& console, const ConsoleRecord& record,
+                              Reopen reopen) {
     drop_source();
+    reopen_ = std::move(reopen);
     if (record.boots != record_.boots) {
         const std::scoped_lock lock(mutex_);
         input_.clear();  // it was typed at another kernel
@@ -220,11 +224,26 @@ bool ConsoleHub::Core::read_source() {
     }
     if (got < 0 && would_block())
         return false;
+    if (got < 0 && errno == EPIPE && reopen_)
+        return catch_up();
     if (got < 0)
         log::warning("the console of domain '{}' cannot be read: {}", name_,
                      Error::from_errno("read").what());
     drop_source();
     return false;
+}
+
+// We were too slow and output is gone: a mark takes its place.
+bool ConsoleHub::Core::catch_up() {
+    try {
+        auto console = reopen_(record_.position);
+        attach(console, ConsoleRecord(record_), reopen_);
+        return true;
+    } catch (const Error& error) {
+        log::warning("the console of domain '{}' cannot be read: {}", name_, error.what());
+        drop_source();
+        return false;
+    }
 }
 
 void ConsoleHub::Core::on_source(GIOCondition events) {
@@ -372,8 +391,9 @@ const std::string& ConsoleHub::tty() const {
     return core_->tty();
 }
 
-void ConsoleHub::attach(backend::Backend::Console console, const ConsoleRecord& record) {
-    loop_.call([&] { core_->attach(console, record); });
+void ConsoleHub::attach(backend::Backend::Console console, const ConsoleRecord& record,
+                        Reopen reopen) {
+    loop_.call([&] { core_->attach(console, record, std::move(reopen)); });
 }
 
 void ConsoleHub::detach() {

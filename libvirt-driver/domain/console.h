@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -57,9 +58,12 @@ class ConsoleHub {
 
     [[nodiscard]] const std::string& tty() const;
 
+    // Opens the stream of the same start anew from a position, on the loop thread: for a source
+    // that says (EPIPE) that it went on without us.
+    using Reopen = std::function<backend::Backend::Console(std::uint64_t position)>;
     // Reads `console` from now on, whose stream is that of start number `record.boots`; bytes
     // between record.position and console.position are known to be lost.
-    void attach(backend::Backend::Console console, const ConsoleRecord& record);
+    void attach(backend::Backend::Console console, const ConsoleRecord& record, Reopen reopen = {});
     // Takes over all output there is now, then reads no more until the next attach().
     void detach();
     // detach(), for good: the viewer gets what is left, then the end.

@@ -150,7 +150,10 @@ backend::State Lifecycle::attach_console(const Uuid& uuid, ConsoleHub& console,
     ConsoleRecord record{status.boots, 0};
     if (earlier != nullptr && earlier->boots == status.boots)
         record.position = earlier->position;
-    console.attach(context_.backend.open_console(uuid, record.position), record);
+    const auto open = [this, uuid](std::uint64_t position) {
+        return context_.backend.open_console(uuid, position);
+    };
+    console.attach(open(record.position), record, open);
     return status.state;
 }
 

@@ -33,6 +33,7 @@ const std::string kForced =
     "console=hvc0 rdinit=/multikernel/init no_ipi_broadcast=1 nox2apic nopv pci=off nohpet "
     "swiotlb=noforce tsc=reliable clocksource=tsc no_timer_check panic=0 apic_extnmi=none "
     "dis_ucode_ldr 8250.nr_uarts=0 nmi_watchdog=0 memhp_default_state=online_movable maxcpus=1 "
+    "nosgx rdt=!cmt,!mbmtotal,!mbmlocal,!l3cat,!l3cdp,!l2cat,!l2cdp,!mba,!smba,!bmec "
     "module_blacklist=kvm_intel,kvm_amd,pcspkr";
 
 // One for each row: a word that the row refuses, and one that looks like it and is passed on.
@@ -61,6 +62,8 @@ const Case kCases[] = {
     {"nmi_watchdog", "nmi_watchdog=1", "nowatchdog"},
     {"memhp_default_state", "memhp_default_state=offline", "memhp=1"},
     {"maxcpus", "maxcpus=64", "maxcpu=64"},
+    {"nosgx", "nosgx", "nosgxs"},
+    {"rdt", "rdt=l3cat", "rdts=1"},
     {"module_blacklist", "module_blacklist=a,multikernel_app", "modprobe.blacklist=a"},
     {"tsc_early_khz", "tsc_early_khz=1", "tsc_khz=1"},
     {"multikernel.", "multikernel.shm=0x1000", "multikernels=1"},
@@ -72,7 +75,10 @@ const Case kCases[] = {
     {"disableapic", "disableapic", "disableapics"},
     {"x2apic", "x2apic_phys", "xx2apic"},
     {"hpet", "hpet=force", "xhpet"},
-    {"notsc", "notsc", "notscs"},
+    {"notsc", "notscs", "xnotsc"},
+    {"pmtmr", "pmtmr=0x60", "pmtmrs=1"},
+    {"nomce", "nomce", "nomces"},
+    {"mce", "mce=off", "mces=off"},
     {"clock", "clock=pit", "clocks=1"},
     {"disable_timer_pin_1", "disable_timer_pin_1", "disable_timer_pin_2"},
     {"enable_timer_pin_1", "enable_timer_pin_1", "enable_timer_pin_2"},
@@ -82,6 +88,7 @@ const Case kCases[] = {
     {"amd_iommu", "amd_iommu_dump", "amd_pstate=passive"},
     {"intremap", "intremap=off", "intremaps=off"},
     {"iomem", "iomem=relaxed", "iomems=1"},
+    {"tpm_tis.", "tpm_tis.force=1", "tpm_tis_core=1"},
     {"acpi_rsdp", "acpi_rsdp=0x1000", "xacpi_rsdp=0x1000"},
     {"earlyprintk", "earlyprintk=serial,0x3f8", "earlyprint=1"},
     {"acpi", "acpi_enforce_resources=lax", "xacpi=off"},
@@ -99,6 +106,7 @@ const Case kCases[] = {
     {"efi_fake_mem", "efi_fake_mem=1G@0", "efi=noruntime"},
     {"crashkernel", "crashkernel=256M", "crashkernels=1"},
     {"mem_encrypt", "mem_encrypt=on", "mem_encrypted=1"},
+    {"elfcorehdr", "elfcorehdr=0x1000", "elfcorehdrs=1"},
     {"initrd", "initrd=0x1000,5", "retain_initrd"},
     {"initrdmem", "initrdmem=0x1000,5", "initrdmems=1"},
     {"nr_cpus", "nr_cpus=8", "nr_cpu=8"},
@@ -111,6 +119,8 @@ const Case kCases[] = {
     {"initcall_blacklist", "initcall_blacklist=x", "initcall_debug"},
     {"noinitrd", "noinitrd", "noinitrds"},
     {"nomodule", "nomodule", "nomodules=1"},
+    {"module.sig_enforce", "module.sig_enforce=1", "module.async_probe=1"},
+    {"lockdown", "lockdown=integrity", "lockdowns=1"},
     {"bootconfig", "bootconfig", "bootconfigs"},
 };
 
@@ -183,6 +193,20 @@ TEST(Cmdline, RefusesWhatTheDecompressorWouldReadBehindTheSeparator) {
     EXPECT_EQ(build("-- acpi_rsdp=0x1000").ret, -EINVAL);
     EXPECT_EQ(build("-- console=uart8250,io,0x3f8").ret, -EINVAL);
     EXPECT_EQ(build("-- console=ttyS0").ret, 0);
+    EXPECT_EQ(build("-- mem_encrypt=on").ret, -EINVAL);
+}
+
+TEST(Cmdline, RefusesWhatTheLoaderWouldReadBehindTheSeparator) {
+    EXPECT_EQ(build("\"--\" multikernel.shm=0x140000000").ret, -EINVAL);
+    EXPECT_EQ(build("--\tx multikernel.shm=0x140000000").ret, -EINVAL);
+    EXPECT_EQ(build("x=\"y multikernel.shm=0x140000000\"").ret, -EINVAL);
+}
+
+TEST(Cmdline, RefusesAConsoleThatMayBeAnEarlyOne) {
+    EXPECT_EQ(build("console=ns16550a,io,0x3f8,115200").ret, -EINVAL);
+    EXPECT_EQ(build("console=earlycon").ret, -EINVAL);
+    EXPECT_EQ(build("console=").ret, 0);
+    EXPECT_EQ(build("console=tty0 console=hvc0").ret, 0);
 }
 
 TEST(Cmdline, RefusesWhatTheDecompressorWouldReadInsideOfQuotes) {
@@ -217,6 +241,14 @@ TEST(Cmdline, RefusesControlCharactersAndOtherThanAscii) {
 TEST(Cmdline, JoinsTheUsersListsOfModulesWithItsOwn) {
     EXPECT_EQ(build("module_blacklist=a,b quiet module-blacklist=c").line,
               "quiet " + kForced + ",a,b,c added=1");
+}
+
+TEST(Cmdline, RefusesAListThatWouldBringWordsOfItsOwn) {
+    EXPECT_EQ(build("module_blacklist=\"a noapic maxcpus=8\"").ret, -EINVAL);
+    EXPECT_EQ(build("\"module_blacklist=a noapic\"").ret, -EINVAL);
+    EXPECT_EQ(build("module_blacklist=\"a -- b\"").ret, -EINVAL);
+    EXPECT_EQ(build("module_blacklist=a\"b").ret, -EINVAL);
+    EXPECT_EQ(build("module_blacklist=\"a,b\"").line, kForced + ",a,b added=1");
 }
 
 TEST(Cmdline, RefusesToBlacklistTheAppModuleAnywhereInAList) {

@@ -73,10 +73,11 @@
  * @MK_BLOCKER_IPI_BROADCAST: the host was booted without no_ipi_broadcast=1;
  *	its broadcast interrupts would reach CPUs that a partition owns.
  * @MK_BLOCKER_X2APIC: the host runs in x2APIC mode; boot it with nox2apic.
- * @MK_BLOCKER_LOCKDOWN: the kernel is locked down and image signatures are not
- *	verified yet.
+ * @MK_BLOCKER_LOCKDOWN: the kernel is locked down, or built to run signed
+ *	images only, and image signatures are not verified yet.
  * @MK_BLOCKER_LOW_MEMORY: no free RAM was found below 1 MiB.
- * @MK_BLOCKER_CPU: the processor lacks a needed feature (64 bit, a constant TSC).
+ * @MK_BLOCKER_CPU: the processor has no usable time stamp counter or APIC, or
+ *	encrypts memory.
  */
 enum mk_blocker {
 	MK_BLOCKER_IPI_BROADCAST	= 1 << 0,
@@ -317,7 +318,9 @@ struct mk_add_cpus {
  * touched.
  *
  * Return: 0 or -1 with ENOEXEC (not a bzImage we can boot), ENOMEM (does not
- * fit), EINVAL (command line), ETXTBSY, EBUSY, EINTR and the general ones. The
+ * fit), EINVAL (command line, not a regular file), EBADF (not open for reading),
+ * ETXTBSY, EBUSY, EINTR, what reading a file gives (EIO, EACCES, ...) and the
+ * general ones. The
  * state is then loaded or what it was (stopped, if CPUs had to be reset; created
  * or stopped, if an image that was loaded before is damaged by the attempt).
  */
@@ -343,8 +346,9 @@ struct mk_load {
  * Returns when the first CPU has left the trampoline for the kernel (some
  * tens of milliseconds); the rest is told by poll().
  *
- * Return: 0 or -1 with EIO (the CPU did not wake; the state is stopped again),
- * EBUSY and the general ones.
+ * Return: 0 or -1 with EIO (the CPU did not wake; the state is stopped, or
+ * lost), ENOMEM (not tried, the state is still loaded), EBUSY and the general
+ * ones.
  */
 struct mk_start {
 	__u32 size;
@@ -584,8 +588,11 @@ struct mk_query_cpus {
  * The module keeps the last 256 KiB of output in host memory, so a slow reader
  * never slows the app kernel: it misses bytes instead. Each file has its own
  * position. read() blocks until there is output, and returns 0 once the
- * partition has stopped and all is read; write() is input for the app kernel
- * and returns a short count or EAGAIN when its ring is full; poll() tells
+ * partition has stopped and all is read. A reader who missed bytes gets EPIPE
+ * once, as from /dev/kmsg, and then the oldest that are kept; MK_CONSOLE with
+ * the position where it was tells how many are gone. write() is input for the
+ * app kernel and returns a short count, EAGAIN when its ring is full, EBUSY when
+ * it does not run, ENODEV once the partition was destroyed; poll() tells
  * EPOLLIN, EPOLLOUT and, after a stop, EPOLLHUP. A new MK_START begins a new
  * stream at 0: files that were open then read on from its beginning.
  *
