@@ -321,6 +321,7 @@ static u32 wake_and_wait(struct mk_trampoline *t, u32 apic_id, u32 wanted)
  * Sends it through the stub that turns its monitoring units off and reports,
  * and then puts it to sleep with another INIT. A CPU in VMX root operation, for
  * one, blocks INIT and will not answer; what it may still write to is unknown.
+ * Not inlined, so that a test can lose the answer.
  *
  * Context: may sleep; takes the trampoline's lock.
  * Return: 0, or -EIO if it did not answer.

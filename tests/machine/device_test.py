@@ -268,6 +268,83 @@ class Device(MachineTest):
             """)
 
 
+    def test_lies_in_the_shared_page_hurt_only_the_liar(self):
+        """The app kernel's page says nonsense in every field; a test maps it and writes it."""
+        self.script(BOOT, """
+            import errno, mmap, random
+            boot()
+            seed = random.randrange(1 << 32)
+            print("seed", seed)
+            random.seed(seed)
+            memory = mmap.mmap(partition.memory_fd(), 2 << 20)
+            console = partition.console()
+            page = 0x4000  # MK_APP_PAGE of multikernel_shared.h
+            fields = {8: "I", 12: "I", 16: "Q", 24: "I", 28: "i", 32: "I", 36: "I", 40: "I",
+                      44: "I"}
+            # Doorbells to the host's own CPU, to nobody, and with vectors that are none.
+            doorbells = (0 << 32 | 2, 0 << 32 | 300, 255 << 32 | 40, 0xffffffffffffffff, 0)
+            for number in range(4000):
+                offset = random.choice(list(fields))
+                kind = fields[offset]
+                value = random.getrandbits(8 * struct.calcsize(kind))
+                if offset == 16:
+                    value = random.choice(doorbells)
+                if offset == 12:
+                    value = random.choice((0, 1, 1, 1, 77))  # no end of its own
+                if kind == "i":
+                    value -= 1 << 31
+                struct.pack_into(kind, memory, page + offset, value)
+                struct.pack_into("256s", memory, page + 256, random.randbytes(256))
+                try:
+                    os.write(console, b"x")
+                except OSError as error:
+                    assert error.errno in (errno.EAGAIN, errno.EBUSY), error
+                query = partition.query()
+                query.release.decode("ascii"), query.hostname.decode("ascii")
+            memory.close()
+            partition.destroy()
+            boot_again = Device().create(uuid.uuid4().bytes, "after")
+            boot_again.destroy()
+            """)
+        self.assertEqual(self.online_cpus(), self.cpus)
+
+    def test_reader_who_missed_output_is_told_once(self):
+        self.script(BOOT, EXPECT, """
+            boot()
+            reader, ahead = partition.console(), partition.console()
+            os.write(ahead, b"seq 100000; echo the-$((1+0))-end\\r")
+            said = b""
+            while b"the-1-end" not in said[-4000:]:
+                said = said[-4000:] + os.read(ahead, 65536)
+            expect("EPIPE", os.read, reader, 65536)
+            assert len(os.read(reader, 65536)) == 65536
+            written = partition.query().console_bytes
+            assert written > 400000, written
+            partition.destroy()
+            """)
+
+
+class Nodes(MachineTest):
+    """A machine with two NUMA nodes of two CPUs."""
+
+    options = {"nodes": 2}
+
+    def test_partition_has_cpus_and_memory_of_one_node(self):
+        for name, cpus in (("one", "2-3"), ("two", "1")):
+            self.start(name, vcpus=2 if name == "one" else 1, memory_mib=320).leave()
+            self.script(f"""
+                [identity] = [i for i, name, _ in Device().list() if name == "{name}"]
+                partition = Device().open(identity)
+                nodes = {{node for _, _, node in partition.memory()}}
+                cpus = {{cpu for cpu, _ in partition.cpus()}}
+                assert len(nodes) == 1, nodes
+                [node] = nodes
+                listed = open(f"/sys/devices/system/node/node{{node}}/meminfo").read()
+                assert listed and cpus <= {{2 * node, 2 * node + 1}}, (cpus, node)
+                """)
+            self.assertIn(f"cpuset='{cpus}'", self.virsh("dumpxml", name))
+
+
 class Blocked(MachineTest):
     options = {"words": ""}
 

@@ -124,6 +124,23 @@ class Ending(MachineTest):
         again = self.start("again")
         self.assertEqual(again.command("echo $((6*7))"), "42")
 
+    def test_ends_of_two_cpus_leave_another_partition_alone(self):
+        """Whatever becomes of one partition, the other does not notice."""
+        other = self.start("db")
+        other.command("marker=untouched")
+        boot = other.command("cat /proc/sys/kernel/random/boot_id")
+        self.define("web", vcpus=2, memory_mib=320, more="<on_reboot>destroy</on_reboot>")
+        for typed in ("poweroff -f", "halt -f", "reboot -f", "echo c >/proc/sysrq-trigger",
+                      "echo b >/proc/sysrq-trigger"):
+            with self.subTest(typed=typed), self.events() as events:
+                console = self.start_defined("web")
+                console.command("until [ $(nproc) = 2 ]; do usleep 100000; done")
+                console.type(typed)
+                events.wait_for("web", STOPPED)
+                console.wait_for_end()
+                self.assertEqual(other.command("echo $marker"), "untouched")
+        self.assertEqual(other.command("cat /proc/sys/kernel/random/boot_id"), boot)
+
     def test_oops_and_stack_overflow_end_in_a_panic_or_run_on(self):
         """Whatever such a kernel becomes, it can be destroyed and the host is well."""
         for how in ("oops", "stack"):

@@ -22,6 +22,19 @@ print(number)
 """
 
 
+# kexec_file_load(2) without an initramfs, and reboot(2) into it.
+KEXEC = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+line = b'console=ttyS0 panic=-1'
+kernel = os.open('/vmlinuz', os.O_RDONLY)
+if libc.syscall(320, kernel, -1, len(line) + 1, line, 4):
+    raise OSError(ctypes.get_errno(), 'kexec_file_load')
+os.sync()
+libc.reboot(0x45584543)
+"""
+
+
 class Host(MachineTest):
     def test_host_is_healthy_beside_a_busy_partition(self):
         console = self.start("web", vcpus=2, memory_mib=320)
@@ -30,6 +43,11 @@ class Host(MachineTest):
         self.run_in("for i in $(seq 200); do /bin/true; done")
         self.assertGreater(self._timer_ticks(), ticks)
         self.run_in("systemctl is-system-running")
+        # membarrier(MEMBARRIER_CMD_GLOBAL) returns after an RCU grace period.
+        self.script("""
+            import ctypes
+            assert ctypes.CDLL(None).syscall(324, 1, 0, 0) == 0
+            """)
         self.assertEqual(console.command("echo $((6*7))"), "42")
 
     def _timer_ticks(self):
@@ -58,6 +76,11 @@ class Host(MachineTest):
         self.run_in("mount -o remount,size=95%,nr_inodes=0 /dev/shm")
         self.run_in("python3", "-c", FRAGMENT, limit_s=LIMIT_S * 3)
         console = self.start("web", memory_mib=512)
+        self.script("""
+            [(identity, _, _)] = Device().list()
+            ranges = Device().open(identity).memory()
+            assert len(ranges) > 1, ranges
+            """)
         total_kib = int(console.command("sed -n 's/MemTotal: *\\([0-9]*\\).*/\\1/p' /proc/meminfo"))
         self.assertGreater(total_kib, 400 * 1024)
 
@@ -72,6 +95,63 @@ class Host(MachineTest):
             self.virsh("destroy", "web")
             events.wait_for("web", STOPPED)
         self.assertEqual(self.run_in(*find, limit_s=LIMIT_S * 3), "0")
+
+
+class Module(MachineTest):
+    def test_unloaded_and_loaded_again_it_finds_the_same_low_memory(self):
+        """Also after use: what was lent and what it used itself are as they were."""
+        windows = self._windows()
+        self.start("web")
+        self.virsh("destroy", "web")
+        for _ in range(3):
+            self.run_in("rmmod multikernel_host && modprobe multikernel_host")
+        self.assertEqual(self._windows(), windows)
+        self.assertEqual(self.start("again").command("echo $((6*7))"), "42")
+
+    def _windows(self):
+        lines = self.run_in("dmesg | grep 'low memory: trampoline'").splitlines()
+        return lines[-1].split("] ")[1]
+
+
+class Lost(MachineTest):
+    """A CPU that does not answer the reset: nothing of it can be given away any more."""
+
+    ends_machine = True
+
+    def test_partition_with_a_deaf_cpu_is_lost_and_keeps_everything(self):
+        before = self.online_cpus()
+        self.start("web", vcpu_attributes=" cpuset='2'").leave()
+        self.put("/root/mk_test_deaf.ko", self.kernel_module("mk_test_deaf"))
+        self.run_in("insmod /root/mk_test_deaf.ko")
+        self.refused("destroy", "web", saying=["web", "does not answer", "reset"])
+        self.run_in("rmmod mk_test_deaf")
+        self.assertEqual(self.state("web"), "crashed (unknown)")
+        self.refused("destroy", "web", saying=["does not answer"])
+        self.assertEqual((before, self.online_cpus()), ("0-3", "0-1,3"))
+        code, output = self.run_in("echo 1 >/sys/devices/system/cpu/cpu2/online", check=False)
+        self.assertNotEqual(code, 0)
+        self.assertIn("busy", output)
+        self.script("""
+            [(identity, name, state)] = Device().list()
+            assert (name, state) == ("web", "lost"), (name, state)
+            assert Device().open(identity).query().memory_bytes == 256 << 20
+            """)
+        # The rest of the machine goes on.
+        self.assertEqual(self.start("db").command("echo $((6*7))"), "42")
+        self.refused("start", "web", saying=["active"])
+        self.run_in("systemctl restart virtmultikerneld.service")
+        self.assertEqual(self.state("web"), "crashed (unknown)")
+
+
+class Locked(MachineTest):
+    ends_machine = True
+
+    def test_host_that_wants_signed_kernels_is_told_so(self):
+        self.run_in("mountpoint -q /sys/kernel/security || "
+                    "mount -t securityfs none /sys/kernel/security")
+        self.run_in("echo integrity >/sys/kernel/security/lockdown")
+        self.define("web")
+        self.refused("start", "web", saying=["signed", "lockdown"])
 
 
 class HostEnds(MachineTest):
@@ -94,6 +174,24 @@ class HostEnds(MachineTest):
         self.run_in("systemctl reboot -ff", check=False)
         self.assertTrue(self.machine.wait_for_end(LIMIT_S), "the machine did not reboot")
         log = self.machine.serial_log()
+        self._stops_before(r"Restarting system")
+
+    def test_sudden_poweroff_stops_partitions_first(self):
+        self.start("web").leave()
+        self.run_in("systemctl poweroff -ff", check=False)
+        self.assertTrue(self.machine.wait_for_end(LIMIT_S), "the machine did not power off")
+        self._stops_before(r"reboot: Power down")
+
+    def test_kexec_stops_partitions_first(self):
+        self.start("web").leave()
+        code, output = self.run_in("PYTHONPATH=/dev/null python3 -", check=False, input=KEXEC)
+        self.assertNotIn("Error", output, code)
+        # The second kernel finds no root file system and resets the machine.
+        self.assertTrue(self.machine.wait_for_end(LIMIT_S), "the machine did not end")
+        self._stops_before(r"Linux version")
+
+    def _stops_before(self, what):
+        log = self.machine.serial_log()
         stopped = re.search(r"multikernel.*web.*stopped", log)
         self.assertTrue(stopped, log[-3000:])
-        self.assertIn("Restarting system", log[stopped.end():])
+        self.assertRegex(log[stopped.end():], what)

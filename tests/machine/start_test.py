@@ -2,6 +2,7 @@
 """One partition: it starts, its console answers, it is what its definition says."""
 
 import re
+import subprocess
 
 from lib.testing import STARTED, MachineTest
 
@@ -72,6 +73,14 @@ class Start(MachineTest):
         self.assertIn("module_blacklist=", console.command("cat /proc/cmdline"))
         self.assertIn("kvm_amd", console.command("cat /proc/cmdline"))
         self.assertIn("kvm_intel", console.command("cat /proc/cmdline"))
+
+    def test_kvm_module_is_refused_by_the_app_kernel(self):
+        module = subprocess.run(self.command("cat /lib/modules/$(uname -r)/kernel/arch/x86/kvm/"
+                                             "kvm-amd.ko"), check=True,
+                                stdout=subprocess.PIPE).stdout
+        console = self.start("web", initrd=self.initrd_with("kvm-amd.ko", module))
+        console.command("insmod /kvm-amd.ko")
+        self.assertIn("Module kvm_amd is blacklisted", console.command("dmesg | tail -n 5"))
 
     def test_kexec_is_off_in_an_app_kernel(self):
         console = self.start("web")

@@ -31,6 +31,17 @@ KERNEL_WORDS = ("console=ttyS0 panic=-1 mitigations=off "
                 "systemd.default_device_timeout_sec=5")
 
 
+def _numa(cpus, nodes, memory_mib):
+    """QEMU's words for `nodes` NUMA nodes with equal shares of CPUs and memory."""
+    words = []
+    for node in range(nodes if nodes > 1 else 0):
+        first = node * cpus // nodes
+        last = (node + 1) * cpus // nodes - 1
+        words += ["-object", f"memory-backend-ram,id=node{node},size={memory_mib // nodes}M",
+                  "-numa", f"node,nodeid={node},cpus={first}-{last},memdev=node{node}"]
+    return words
+
+
 class Machine:
     """The machine called `name`, running or not."""
 
@@ -67,8 +78,8 @@ class Machine:
 
     # -- start --------------------------------------------------------------------------------
 
-    def start(self, kernel, product, cpus=4, threads=1, memory_mib=3072, words=HOST_WORDS,
-              timeout_s=180):
+    def start(self, kernel, product, cpus=4, threads=1, nodes=1, memory_mib=3072,
+              words=HOST_WORDS, timeout_s=180):
         """Boots the machine and returns when it has said that it is ready.
 
         words: what the host kernel is told for the product's sake.
@@ -93,6 +104,7 @@ class Machine:
             "-chardev", f"socket,id=tty,path={self.state}/serial,server=on,wait=off,"
                         f"logfile={self.state}/serial.log",
             "-serial", "chardev:tty",
+            *_numa(cpus, nodes, memory_mib),
             # snapshot: what the machine writes goes to a file that has no name and dies with QEMU
             "-drive", f"file={root_image.path()},if=virtio,format=raw,snapshot=on",
             "-nic", "user,model=virtio-net-pci,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"]

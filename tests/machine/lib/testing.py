@@ -163,6 +163,9 @@ class MachineTest(unittest.TestCase):
     def start(self, name, **fields):
         """Defines and starts a domain; returns its Console, at the shell of its userspace."""
         self.define(name, **fields)
+        return self.start_defined(name)
+
+    def start_defined(self, name):
         console = Console(self, name, "start", name, "--console")
         console.wait_for(USERSPACE_UP)
         return console
@@ -171,18 +174,27 @@ class MachineTest(unittest.TestCase):
         """Another terminal at the console of a running domain."""
         return Console(self, name, "console", name)
 
-    def initrd_with_hang_module(self):
-        """Path in the machine of an initramfs that also has /mk_test_hang.ko."""
+    def kernel_module(self, name):
+        """The bytes of a module of tests/support/modules, for the machine's kernel."""
         with tempfile.TemporaryDirectory() as work:
             version = self.run_in("uname -r")
-            cache.check(["make", "-C", TOP / "tests/support/hang", f"KERNEL={version}",
+            cache.check(["make", "-C", TOP / "tests/support/modules", f"KERNEL={version}",
                          f"OUTPUT={work}"])
+            return pathlib.Path(work, f"{name}.ko").read_bytes()
+
+    def initrd_with(self, name, content):
+        """Path in the machine of the initramfs with one more file in its root."""
+        with tempfile.TemporaryDirectory() as work:
+            pathlib.Path(work, name).write_bytes(content)
             cpio = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=work, check=True,
-                                  input=b"mk_test_hang.ko\n", stdout=subprocess.PIPE).stdout
-        self.put("/root/module.cpio", cpio)
+                                  input=f"{name}\n".encode(), stdout=subprocess.PIPE).stdout
+        self.put("/root/more.cpio", cpio)
         # Uncompressed first: Linux wants such an archive at a multiple of four bytes.
-        self.run_in(f"cat /root/module.cpio {INITRD} >/root/hang.img")
-        return "/root/hang.img"
+        self.run_in(f"cat /root/more.cpio {INITRD} >/root/more.img")
+        return "/root/more.img"
+
+    def initrd_with_hang_module(self):
+        return self.initrd_with("mk_test_hang.ko", self.kernel_module("mk_test_hang"))
 
     def state(self, name):
         return self.virsh("domstate", name, "--reason")
