@@ -40,7 +40,10 @@ const std::map<std::string_view, Key>& keys() {
          {.field = &rpc::Settings::max_client_requests, .least = 1, .most = 1000}},
         // Seconds; 0: never ask.
         {"keepalive_interval",
-         {.field = &rpc::Settings::keepalive_interval_ms, .least = 0, .most = 86400, .scale = 1000}},
+         {.field = &rpc::Settings::keepalive_interval_ms,
+          .least = 0,
+          .most = 86400,
+          .scale = 1000}},
         {"keepalive_count", {.field = &rpc::Settings::keepalive_count, .least = 0, .most = 1000}},
     };
     return all;
@@ -82,8 +85,7 @@ void apply(const Line& line, std::string_view text, DaemonConf& conf) {
     if (found == keys().end())
         throw line.wrong(fmt::format("unknown key '{}'", key));
     const Key& known = found->second;
-    conf.server.*known.field =
-        number_of(line, key, value, known.least, known.most) * known.scale;
+    conf.server.*known.field = number_of(line, key, value, known.least, known.most) * known.scale;
 }
 
 }  // namespace

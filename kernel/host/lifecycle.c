@@ -159,7 +159,8 @@ int mk_partition_start(struct mk_partition *p, struct mk_message *message)
 		/* it may have rung before the state said that it can */
 		queue_work(mk_queue, &p->work);
 	} else if (ret == -ENOMEM) {
-		mk_fail(message, ret, "the kernel is too large for the page tables that it starts on");
+		mk_fail(message, ret,
+			"the kernel is too large for the page tables that it starts on");
 	} else {
 		mk_fail(message, ret, "the CPU did not wake up, the partition is %s",
 			stop(p) ? "lost" : "stopped");

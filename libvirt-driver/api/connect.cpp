@@ -159,11 +159,11 @@ void connect_get_capabilities(Call& call, remote_connect_get_capabilities_ret& r
 void connect_get_domain_capabilities(Call& call,
                                      const remote_connect_get_domain_capabilities_args& args,
                                      remote_connect_get_domain_capabilities_ret& ret) {
-    ret.capabilities = protocol::copy_string(call.driver.domain_capabilities(
-        {.emulator = string_or_empty(args.emulatorbin),
-         .arch = string_or_empty(args.arch),
-         .machine = string_or_empty(args.machine),
-         .virt_type = string_or_empty(args.virttype)}));
+    ret.capabilities = protocol::copy_string(
+        call.driver.domain_capabilities({.emulator = string_or_empty(args.emulatorbin),
+                                         .arch = string_or_empty(args.arch),
+                                         .machine = string_or_empty(args.machine),
+                                         .virt_type = string_or_empty(args.virttype)}));
 }
 
 void node_get_info(Call& call, remote_node_get_info_ret& ret) {

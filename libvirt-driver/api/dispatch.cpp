@@ -93,9 +93,10 @@ rpc::Program remote_program(domain::Driver& driver) {
                     // Those that do not exist are answered at once.
                     return !procedure || procedure->is_short;
                 },
-            .call = [&driver](rpc::Session& session, int procedure, std::string_view arguments) {
-                return dispatch(driver, session, procedure, arguments);
-            }};
+            .call =
+                [&driver](rpc::Session& session, int procedure, std::string_view arguments) {
+                    return dispatch(driver, session, procedure, arguments);
+                }};
 }
 
 }  // namespace mk::api

@@ -476,7 +476,8 @@ constexpr std::array entries = std::to_array<Entry>({
 });
 // clang-format on
 
-static_assert(entries.front().number == 1 && entries.back().number == static_cast<int>(entries.size()));
+static_assert(entries.front().number == 1 &&
+              entries.back().number == static_cast<int>(entries.size()));
 
 }  // namespace
 

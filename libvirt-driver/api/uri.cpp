@@ -31,8 +31,8 @@ std::string_view or_empty(const char* text) {
 void check_parameters(const char* query) {
     if (query == nullptr)
         return;
-    const Parameters parameters(
-        g_uri_parse_params(query, -1, "&", G_URI_PARAMS_NONE, nullptr), g_hash_table_unref);
+    const Parameters parameters(g_uri_parse_params(query, -1, "&", G_URI_PARAMS_NONE, nullptr),
+                                g_hash_table_unref);
     if (parameters && g_hash_table_contains(parameters.get(), "compat"))
         throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
                     "compat= is not offered: this connection can only be multikernel:///system");

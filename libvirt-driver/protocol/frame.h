@@ -25,14 +25,12 @@ struct Frame {
 };
 
 // Bytes of a frame on the wire without its payload.
-inline constexpr std::size_t frame_overhead =
-    VIR_NET_MESSAGE_LEN_MAX + VIR_NET_MESSAGE_HEADER_MAX;
+inline constexpr std::size_t frame_overhead = VIR_NET_MESSAGE_LEN_MAX + VIR_NET_MESSAGE_HEADER_MAX;
 // A frame with its length word is never longer than this.
 inline constexpr std::size_t frame_limit = VIR_NET_MESSAGE_MAX + VIR_NET_MESSAGE_LEN_MAX;
 
 // Throws Error(VIR_ERR_RPC) if it would be over frame_limit.
-[[nodiscard]] std::string encode_frame(const virNetMessageHeader& header,
-                                       std::string_view payload);
+[[nodiscard]] std::string encode_frame(const virNetMessageHeader& header, std::string_view payload);
 
 // The payload of a reply or stream packet with status VIR_NET_ERROR.
 [[nodiscard]] std::string encode_error(const Error& error);

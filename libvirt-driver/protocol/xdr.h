@@ -54,10 +54,9 @@ class Xdr {
         Xdr result;
         XDR stream{};
         // xdrmem does not write when it decodes; its interface is older than const.
-        xdrmem_create(&stream, const_cast<char*>(bytes.data()),
-                      static_cast<u_int>(bytes.size()), XDR_DECODE);
-        if (!xdr_value(&stream, &result.value_) ||
-            xdr_getpos(&stream) != result.encoded_size())
+        xdrmem_create(&stream, const_cast<char*>(bytes.data()), static_cast<u_int>(bytes.size()),
+                      XDR_DECODE);
+        if (!xdr_value(&stream, &result.value_) || xdr_getpos(&stream) != result.encoded_size())
             throw Error(VIR_ERR_RPC, "Unable to decode message payload");
         return result;
     }
@@ -80,11 +79,10 @@ class Xdr {
 
   private:
     [[nodiscard]] unsigned long encoded_size() {
-        return xdr_sizeof(
-            reinterpret_cast<xdrproc_t>(+[](XDR* stream, T* value) -> bool_t {
-                return xdr_value(stream, value);
-            }),
-            &value_);
+        return xdr_sizeof(reinterpret_cast<xdrproc_t>(+[](XDR* stream, T* value) -> bool_t {
+                              return xdr_value(stream, value);
+                          }),
+                          &value_);
     }
 
     T value_;
@@ -102,7 +100,7 @@ class Xdr {
 
 // `count` zeroed elements; null if it is 0.
 template <typename T>
-    requires std::is_trivial_v<T>
+requires std::is_trivial_v<T>
 [[nodiscard]] T* make_array(std::size_t count) {
     if (count == 0)
         return nullptr;

@@ -45,10 +45,11 @@ void write(Level level, const std::string& message, const Subject* subject) noex
     const std::string uuid = subject != nullptr ? subject->uuid.to_string() : "";
     std::array<GLogField, 5> fields{{
         {"GLIB_DOMAIN", G_LOG_DOMAIN, -1},
-        {"PRIORITY", level == Level::debug     ? "7"
-                     : level == Level::info    ? "6"
-                     : level == Level::warning ? "4"
-                                               : "3",
+        {"PRIORITY",
+         level == Level::debug     ? "7"
+         : level == Level::info    ? "6"
+         : level == Level::warning ? "4"
+                                   : "3",
          -1},
         {"MESSAGE", message.c_str(), -1},
         {"DOMAIN_NAME", subject != nullptr ? subject->name.c_str() : "", -1},
