@@ -109,7 +109,8 @@ void domain_get_vcpu_pin_info(Call& call, const remote_domain_get_vcpu_pin_info_
     require_positive(args.maplen, "maplen", "virDomainGetVcpuPinInfo");
     const auto domain = find(call, args.dom);
     const auto& definition = affected(domain, args.flags);
-    const bool live = &definition == domain.live.get();
+    // Not a matter of which definition it is: a domain that was not edited runs the one it has.
+    const bool live = domain.active() && (args.flags & VIR_DOMAIN_AFFECT_CONFIG) == 0;
     const CpuSet all = call.driver.cpu_map().present;
 
     const std::size_t vcpus = live ? domain.details.cpus.size() : definition.vcpus;
