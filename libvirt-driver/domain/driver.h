@@ -86,6 +86,7 @@ struct Paths {
     std::vector<std::string> app_modules = {};
     std::string sysfs = "/sys";
     std::string procfs = "/proc";
+    std::string schema = {};  // what VALIDATE flags check against; empty: ParseOptions' file
 };
 
 class Driver {

@@ -16,9 +16,11 @@ namespace {
 
 using DefinitionPtr = std::shared_ptr<const Definition>;
 
-DefinitionPtr read_definition(const std::string& xml, bool validate_schema) {
+DefinitionPtr read_definition(const std::string& xml, bool validate_schema, const Paths& paths) {
     ParseOptions options;
     options.validate_schema = validate_schema;
+    if (!paths.schema.empty())
+        options.schema = paths.schema;
     auto definition = std::make_shared<Definition>(parse(xml, options));
     validate(*definition);
     return definition;
@@ -57,7 +59,7 @@ std::unique_ptr<Job> Driver::Impl::job_for(const DefinitionPtr& definition,
 }
 
 DomainView Driver::define(const std::string& xml, bool validate) {
-    const DefinitionPtr definition = read_definition(xml, validate);
+    const DefinitionPtr definition = read_definition(xml, validate, impl_->paths);
     const auto job = impl_->job_for(definition, "define");
     Domain& domain = job->domain();
     try {
@@ -106,7 +108,7 @@ void Driver::undefine(const Uuid& uuid) {
 }
 
 DomainView Driver::create_xml(const std::string& xml, bool validate, const StartOptions& options) {
-    const DefinitionPtr definition = read_definition(xml, validate);
+    const DefinitionPtr definition = read_definition(xml, validate, impl_->paths);
     const auto job = impl_->job_for(definition, "create");
     Domain& domain = job->domain();
     if (domain.view().active())

@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
             return 0;
         const mk::test::Sandbox sandbox;
         options->paths = sandbox.paths();
+        options->paths.schema = MK_SCHEMA;  // the one of this tree, whatever is installed
         options->pid_file = options->socket_dir + "/fake-daemon.pid";
         if (!options->conf_must_exist)
             options->conf_file = options->socket_dir + "/virtmultikerneld.conf";
