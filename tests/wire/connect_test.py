@@ -51,8 +51,9 @@ class Connect(WireTest):
 
     def test_keepalive_is_answered(self):
         # virsh -k 1 -K 1 gives up on a server that does not answer a ping within two seconds;
-        # the event loop of `event` runs for four.
-        done = self.run_virsh("-k", "1", "-K", "1", "event", "--timeout", "4", "lifecycle")
+        # the event loop of `event` runs for three.
+        done = self.run_virsh("-k", "1", "-K", "1", "event", "--timeout", "3",
+                              "--event", "lifecycle")
         self.assertIn("event loop timed out", done.stdout)
         self.assertEqual(done.stderr, "")
 
@@ -220,5 +221,6 @@ class ReadOnly(WireTest):
         domain = connection.lookupByName("web")
         domain.XMLDesc(0)
         for flag in (libvirt.VIR_DOMAIN_XML_SECURE, libvirt.VIR_DOMAIN_XML_MIGRATABLE):
-            self.assertEqual(self.assert_code(libvirt.VIR_ERR_OPERATION_DENIED, domain.XMLDesc, flag),
+            self.assertEqual(self.assert_code(libvirt.VIR_ERR_OPERATION_DENIED, domain.XMLDesc,
+                                              flag),
                              "operation forbidden: virDomainGetXMLDesc with secure flag")

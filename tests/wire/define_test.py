@@ -163,7 +163,7 @@ class Define(WireTest):
         script = self.daemon.folder / "editor"
         script.write_text(f"#!/bin/sh\nsed -i \"{sed}\" \"$1\"\n", encoding="utf-8")
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
-        return self.virsh("edit", "web", env={"EDITOR": str(script), "VISUAL": ""})
+        return self.virsh("edit", "web", env={"EDITOR": str(script), "VISUAL": None})
 
 
 class Metadata(WireTest):
@@ -248,7 +248,7 @@ class Create(WireTest):
         complaint = self.virsh_fails("create", self.xml_file(self.xml()))
         self.assertIn("domain 'web' already exists with uuid", complaint)
         one = self.virsh("domuuid", "web")
-        self.assertIn("domain is already active as 'web'",
+        self.assertIn("Requested operation is not valid: domain 'web' is already active",
                       self.virsh_fails("create", self.xml_file(self.xml(uuid=one))))
 
     def test_create_validates_if_asked(self):

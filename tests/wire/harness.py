@@ -7,6 +7,7 @@ that only a broken daemon reaches.
 """
 
 import contextlib
+import io
 import os
 import pathlib
 import re
@@ -16,12 +17,14 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 
 import libvirt
 import pexpect
 
 LIMIT_S = 60
+TEST_LIMIT_S = 180  # then a test has failed, and the next one has its turn
 
 BUILD = pathlib.Path(os.environ.get("BUILD") or os.environ.get("MK_BUILD") or "/nowhere")
 FAKE_DAEMON = BUILD / "tests" / "fake-daemon"
@@ -33,10 +36,15 @@ libvirt.virEventRegisterDefaultImpl()
 
 
 class Daemon:
-    """The daemon with made-up hardware: sockets, definitions and logs are in `folder`."""
+    """The daemon with made-up hardware: sockets, definitions and logs are in `folder`.
 
-    def __init__(self, *options):
+    `conf` is the text of its virtmultikerneld.conf.
+    """
+
+    def __init__(self, *options, conf=""):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mk-wire-"))
+        self.conf = self.folder / "virtmultikerneld.conf"
+        self.conf.write_text(conf, encoding="utf-8")
         self.options = options
         self.log = open(self.folder / "daemon.log", "wb")
         self.process = None
@@ -135,10 +143,16 @@ class WireTest(unittest.TestCase):
 
     maxDiff = None
     daemon_options = ()
+    daemon_conf = ""
 
     def setUp(self):
-        self.daemon = Daemon(*self.daemon_options)
+        self.daemon = Daemon(*self.daemon_options, conf=self.daemon_conf)
         self.addCleanup(self.daemon.end)
+        # Some calls of libvirt wait for ever; they fail when the daemon has gone.
+        timer = threading.Timer(TEST_LIMIT_S, self.daemon.kill)
+        timer.daemon = True
+        timer.start()
+        self.addCleanup(timer.cancel)
 
     # virsh
 
@@ -149,7 +163,9 @@ class WireTest(unittest.TestCase):
             env=self.environment(env))
 
     def environment(self, more=None):
-        return {**os.environ, "LC_ALL": "C", "HOME": str(self.daemon.folder), **(more or {})}
+        """Ours and `more`, in which None stands for a variable that is not set."""
+        all_ = {**os.environ, "LC_ALL": "C", "HOME": str(self.daemon.folder), **(more or {})}
+        return {name: value for name, value in all_.items() if value is not None}
 
     def virsh(self, *words, readonly=False, env=None):
         """What it printed, without blank lines at the end; it must succeed and not complain."""
@@ -174,10 +190,25 @@ class WireTest(unittest.TestCase):
         """virsh on a terminal, for what reads one: console, event with ^C."""
         child = pexpect.spawn("virsh", ["-c", self.daemon.uri(), *map(str, words)],
                               env=self.environment(), timeout=LIMIT_S, encoding="utf-8")
+        child.logfile_read = io.StringIO()  # all that it ever said
         try:
             yield child
         finally:
             child.close(force=True)
+
+    def wake(self, console, unless=None):
+        """Types Enter until the shell answers; False if virsh says `unless` in its place.
+
+        For a console that was opened again: it shows only what nobody has read yet, and virsh
+        throws away what was typed before it was ready, which nothing tells.
+        """
+        for _ in range(LIMIT_S):
+            console.send("\r")
+            said = console.expect_exact(
+                ["\r\n# ", pexpect.TIMEOUT, *([unless] if unless else [])], timeout=1)
+            if said != 1:
+                return said == 0
+        raise AssertionError(f"the shell did not answer:\n{console.logfile_read.getvalue()}")
 
     # domains
 

@@ -77,8 +77,8 @@ class List(WireTest):
     def test_calls_of_old_clients_agree(self):
         connection = self.connect()
         self.assertEqual(connection.numOfDomains(), 2)
-        self.assertEqual(sorted(connection.lookupByID(i).name() for i in connection.listDomainsID()),
-                         ["tmp", "web"])
+        names = [connection.lookupByID(number).name() for number in connection.listDomainsID()]
+        self.assertEqual(sorted(names), ["tmp", "web"])
         self.assertEqual(connection.numOfDefinedDomains(), 1)
         self.assertEqual(connection.listDefinedDomains(), ["shop"])
         self.assertEqual(len(connection.listAllDomains(0)), 3)
