@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The daemon as a program: its sockets, its pid file, its configuration."""
+
+import os
+import signal
+import stat
+import subprocess
+
+from harness import FAKE_DAEMON, LIMIT_S, WireTest
+from raw import GET_TYPE, OK, RawClient, frame
+
+SOCKETS = ("virtmultikerneld-sock", "virtmultikerneld-sock-ro")
+PID_FILE = "fake-daemon.pid"
+
+
+class DaemonTest(WireTest):
+    def run_second(self, *options):
+        """(exit code, complaint) of one more daemon; one that starts ends by itself."""
+        done = subprocess.run(
+            [FAKE_DAEMON, "--timeout", "1", *options], stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=LIMIT_S, check=False,
+            env=self.environment({"TMPDIR": str(self.daemon.folder)}))
+        return done.returncode, done.stderr
+
+
+class Sockets(DaemonTest):
+    def test_both_are_for_their_owner_only(self):
+        for name in SOCKETS:
+            status = os.stat(self.daemon.folder / name)
+            self.assertTrue(stat.S_ISSOCK(status.st_mode))
+            self.assertEqual((oct(stat.S_IMODE(status.st_mode)), status.st_uid),
+                             ("0o600", os.geteuid()))
+
+    def test_second_daemon_is_refused_and_does_the_first_no_harm(self):
+        folder = self.daemon.folder
+        connection = self.connect()
+        before = [os.stat(folder / name).st_ino for name in SOCKETS]
+        self.assertEqual(
+            self.run_second("--socket-dir", str(folder)),
+            (1, "fake-daemon: operation failed: another virtmultikerneld runs: it holds "
+             f"{folder / PID_FILE}\n"))
+        self.assertEqual((folder / PID_FILE).read_text(encoding="ascii"),
+                         f"{self.daemon.process.pid}\n")
+        self.assertEqual([os.stat(folder / name).st_ino for name in SOCKETS], before)
+        self.assertEqual(connection.getType(), "multikernel")
+        self.virsh("list")
+        self.virsh("list", readonly=True)
+
+    def test_what_a_killed_daemon_leaves_is_no_obstacle(self):
+        self.daemon.kill()
+        for name in (*SOCKETS, PID_FILE):
+            self.assertTrue((self.daemon.folder / name).exists(), name)
+        self.daemon.start()
+        self.virsh("list")
+        self.virsh("list", readonly=True)
+
+    def test_daemon_that_ends_takes_its_files_with_it(self):
+        self.daemon.process.terminate()
+        self.assertEqual(self.daemon.process.wait(LIMIT_S), 0)
+        self.assertEqual([name for name in (*SOCKETS, PID_FILE)
+                          if (self.daemon.folder / name).exists()], [])
+
+
+class Limits(DaemonTest):
+    daemon_conf = "# libvirt's key\nmax_clients = 2  # one more waits\n"
+
+    def test_client_over_the_limit_waits_for_another_to_leave(self):
+        first, second = RawClient(self.daemon), RawClient(self.daemon)
+        third = RawClient(self.daemon, opened=False)
+        third.send(frame(GET_TYPE, serial=7))
+        for client in (first, second):
+            self.assertEqual(client.call(GET_TYPE).status, OK)
+        self.assertFalse(third.has_something())
+        first.end()
+        self.assertEqual(third.receive().serial, 7)
+        second.end()
+        third.end()
+
+
+class Conf(DaemonTest):
+    def start_with(self, text):
+        """(exit code, complaint without what is the same for all)"""
+        path = self.daemon.folder / "bad.conf"
+        path.write_text(text, encoding="utf-8")
+        folder = self.daemon.folder / "second"
+        code, complaint = self.run_second("--config", str(path), "--socket-dir", str(folder))
+        self.assertFalse((folder / SOCKETS[0]).exists())
+        return code, complaint.replace(
+            f"fake-daemon: configuration file syntax error: {path}:", "")
+
+    def test_mistake_stops_the_start_with_file_and_line(self):
+        for line, sentence in {
+                "max_client = 5": "unknown key 'max_client'",
+                "listen_tls = 1": "unknown key 'listen_tls'",  # libvirtd's, not ours
+                "max_clients = \"5\"": "max_clients must be a number, not '\"5\"'",
+                "max_clients = [ 5 ]": "max_clients must be a number, not '[ 5 ]'",
+                "max_clients = many": "max_clients must be a number, not 'many'",
+                "max_clients = 5 6": "max_clients must be a number, not '5 6'",
+                "max_clients =": "max_clients must be a number, not ''",
+                "max_clients = 99999999999": "max_clients must be a number, not '99999999999'",
+                "keepalive_interval = -1": "keepalive_interval must be a number, not '-1'",
+                "max_clients = 0": "max_clients must be from 1 to 100000",
+                "log_level = 5": "log_level must be from 1 to 4",
+                "max_clients": "expected 'key = value', not 'max_clients'"}.items():
+            with self.subTest(line=line):
+                self.assertEqual(self.start_with(f"# fine\nmax_workers = 3\n\n{line}\n"),
+                                 (1, f"4: {sentence}\n"))
+
+    def test_file_that_was_named_must_be_there(self):
+        code, complaint = self.run_second("--config", "/nonexistent/x.conf", "--socket-dir",
+                                          str(self.daemon.folder / "second"))
+        self.assertEqual((code, complaint), (1, "fake-daemon: open /nonexistent/x.conf: "
+                                                "No such file or directory\n"))
+
+    def test_mistake_at_a_reload_changes_nothing(self):
+        connection = self.connect()
+        self.daemon.conf.write_text("max_client = 5\n", encoding="utf-8")
+        self.daemon.process.send_signal(signal.SIGHUP)
+        for _ in range(LIMIT_S):
+            self.virsh("list")  # the signal comes beside the calls, at no certain time
+            if "nothing changed" in self.daemon.log_text():
+                break
+        self.assertIn(f"nothing changed: configuration file syntax error: {self.daemon.conf}:1: "
+                      "unknown key 'max_client'", self.daemon.log_text())
+        self.assertEqual(connection.getType(), "multikernel")
+
+
+class CommandLine(DaemonTest):
+    def test_mistakes_get_a_sentence(self):
+        far = self.daemon.folder / ("x" * 100)
+        far.mkdir()
+        for words, sentence in {("--frob",): "Unknown option --frob",
+                                ("word",): "unexpected argument 'word'",
+                                ("--timeout", "-1"): "--timeout takes a number of seconds",
+                                ("--socket-dir", str(far)): "longer than 107 bytes"}.items():
+            with self.subTest(words=words):
+                code, complaint = self.run_second(*words)
+                self.assertEqual(code, 1)
+                self.assertIn(sentence, complaint)
