@@ -269,9 +269,9 @@ void FakeMachine::run() {
                     serve(console, partition, POLLOUT);
                 std::erase_if(partition.consoles, [](const Console& c) { return !c.fd; });
                 for (const Console& console : partition.consoles) {
-                    const bool full = !console.backlog.empty();
-                    fds.push_back({console.fd.get(),
-                                   static_cast<short>(full ? POLLIN | POLLOUT : POLLIN), 0});
+                    const int in = partition.hung ? 0 : POLLIN;
+                    const int out = console.backlog.empty() ? 0 : POLLOUT;
+                    fds.push_back({console.fd.get(), static_cast<short>(in | out), 0});
                     owners.emplace_back(uuid, console.fd.get());
                 }
             }
@@ -307,7 +307,9 @@ void FakeMachine::serve(Console& console, Partition& partition, short events) {
         console.fd.reset();
         return;
     }
-    if ((events & (POLLIN | POLLHUP | POLLERR)) == 0)
+    // What hangs does not read either; only the end of the console is noticed.
+    const int heeded = partition.hung ? POLLHUP | POLLERR : POLLIN | POLLHUP | POLLERR;
+    if ((events & heeded) == 0)
         return;
     std::array<char, 4096> bytes{};
     const ssize_t got = ::recv(console.fd.get(), bytes.data(), bytes.size(), 0);

@@ -273,6 +273,23 @@ class Stream(ConsoleTest):
         self.assertEqual(self.domain.state()[0], libvirt.VIR_DOMAIN_SHUTOFF)
         self.assertTrue(viewer.read_to_the_end().endswith(b"x\r\n# "))
 
+    def test_viewer_that_dies_in_front_of_a_hung_kernel_leaves_the_console_free(self):
+        viewer = Viewer(self.daemon, self.domain)
+        viewer.read_until(b"userspace is up\r\n# ")
+        viewer.type(b"hang\n")
+        viewer.client.socket.settimeout(1)
+        with self.assertRaises(TimeoutError):  # the daemon cannot take any more
+            for _ in range(1000):
+                viewer.type(b"a paste" * 1000)
+        viewer.client.socket.close()
+        for _ in range(1000):
+            try:
+                self.open().abort()
+                return
+            except libvirt.libvirtError as error:
+                self.assertIn("Active console session exists", str(error))
+        self.fail("the console is still taken")
+
     def test_much_input_arrives_whole(self):
         stream = self.open()
         self.read_until(stream, b"userspace is up\r\n# ")
