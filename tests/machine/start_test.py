@@ -4,7 +4,7 @@
 import re
 import subprocess
 
-from lib.testing import STARTED, MachineTest
+from lib.testing import STARTED, TOP, MachineTest
 
 
 class Start(MachineTest):
@@ -67,6 +67,15 @@ class Start(MachineTest):
         for line in (r"State:\s+running", r"CPU\(s\):\s+1", r"Max memory:\s+262144 KiB"):
             self.assertRegex(info, line)
         self.assertEqual(self.state("web"), "running (booted)")
+
+    def test_examples_start_as_they_are(self):
+        for path in sorted((TOP / "xml-schema/examples").glob("*.xml")):
+            with self.subTest(example=path.name):
+                self.put("/root/example.xml", path.read_text(encoding="utf-8"))
+                self.virsh("define", "--validate", "/root/example.xml")
+                console = self.start_defined(path.stem)
+                self.assertEqual(console.command("echo $((6*7))"), "42")
+                self.virsh("destroy", path.stem)
 
     def test_kvm_modules_do_not_load_in_an_app_kernel(self):
         console = self.start("web")
