@@ -13,6 +13,8 @@
 #include <stddef.h>
 #endif
 
+#define MK_WORD_OWN_MODULE	"multikernel_app"
+
 enum mk_word_rule {
 	MK_WORD_REFUSED,	/* refused in front of "--" */
 	MK_WORD_NOWHERE,	/* refused behind it, too, and inside of quotes */

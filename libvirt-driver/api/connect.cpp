@@ -77,7 +77,7 @@ std::string hostname() {
     std::array<char, 256> name{};
     if (gethostname(name.data(), name.size() - 1) != 0)
         throw Error::from_errno("failed to determine host name");
-    const std::string node = name.data();
+    std::string node = name.data();
     if (node.starts_with("localhost") || node.find('.') != std::string::npos)
         return node;
     addrinfo hints{};

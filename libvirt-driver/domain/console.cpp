@@ -117,7 +117,7 @@ ConsoleHub::Core::Core(Loop& loop, const ConsoleOptions& options)
 }
 
 std::shared_ptr<Viewer> ConsoleHub::Core::add_viewer(bool force) {
-    const auto viewer = std::make_shared<Viewer>();
+    auto viewer = std::make_shared<Viewer>();
     viewer->event = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!viewer->event)
         throw Error::from_errno("eventfd");

@@ -73,7 +73,7 @@ void Lifecycle::note_end(const Domain& domain, const Ending& ending) noexcept {
     save(context_.store, record);
 }
 
-void Lifecycle::start(const Job& job, std::shared_ptr<const Definition> definition,
+void Lifecycle::start(const Job& job, const std::shared_ptr<const Definition>& definition,
                       const StartOptions& options) {
     if (options.paused)
         throw Error(VIR_ERR_OPERATION_UNSUPPORTED,
@@ -336,13 +336,12 @@ backend::State Lifecycle::adopt(const Job& job, const Survivor& survivor,
                               nodeset(running->grant.memory())};
     domain.running = std::move(running);
     activate(domain, survivor.definition, details);
-    backend::State state = status.state;
     try {
-        state = attach_console(domain.uuid(), *domain.running->console, &record);
+        return attach_console(domain.uuid(), *domain.running->console, &record);
     } catch (const Error& error) {
         log::error("domain '{}': {}", domain.name(), error.what());
+        return status.state;
     }
-    return state;
 }
 
 // A log that cannot be opened is no reason to give up a running domain.

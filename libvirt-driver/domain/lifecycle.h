@@ -39,7 +39,7 @@ class Lifecycle {
 
     // Runs `definition`. Throws Error as the failing step says it ("cannot start domain 'web':
     // …"); everything is given back then. REQUIRES: not active.
-    void start(const Job& job, std::shared_ptr<const Definition> definition,
+    void start(const Job& job, const std::shared_ptr<const Definition>& definition,
                const StartOptions& options);
     // By force. Throws Error(VIR_ERR_OPERATION_FAILED) if a CPU does not answer: the domain is
     // then crashed and keeps everything. REQUIRES: active.

@@ -123,6 +123,7 @@ std::vector<unsigned> tightest_first(const std::vector<Core>& cores) {
     for (const Core& core : cores)
         count[core.node]++;
     std::vector<unsigned> nodes;
+    nodes.reserve(count.size());
     for (const auto& [node, free] : count)
         nodes.push_back(node);
     std::stable_sort(nodes.begin(), nodes.end(),
@@ -201,6 +202,7 @@ std::vector<Core> cores_of(const Topology& topology) {
         core.threads.insert(cpu.id);
     }
     std::vector<Core> cores;
+    cores.reserve(by_id.size());
     for (auto& [id, core] : by_id)
         cores.push_back(std::move(core));
     std::sort(cores.begin(), cores.end(),

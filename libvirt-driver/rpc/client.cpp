@@ -178,7 +178,8 @@ void Client::open_stream(const virNetMessageHeader& call, StreamEnd end) {
     const StreamKey key{call.prog, call.proc, call.serial};
     Stream::Link link{
         .send =
-            [this, header](int status, std::string payload, std::function<void()> sent) mutable {
+            [this, header](int status, const std::string& payload,
+                           std::function<void()> sent) mutable {
                 header.status = status;
                 enqueue(
                     {.bytes = protocol::encode_frame(header, payload), .sent = std::move(sent)});

@@ -100,7 +100,8 @@ class Commands(unittest.TestCase):
     def test_bad_words_are_refused(self):
         for words, saying in ((["--name", "a/b", "--build", "none"], b"no name for a machine"),
                               (["--name", "x", "--cpus", "3", "--threads", "2"], b"multiple"),
-                              (["--name", "x", "--kernel", "../etc", "--build", "none"], b"not a kernel version"),
+                              (["--name", "x", "--kernel", "../etc", "--build", "none"],
+                               b"not a kernel version"),
                               (["--name", "x", "--build", "/nowhere"], b"no build in")):
             with self.subTest(words=words):
                 done = command("up", *words)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// uapi_check: breaks each rule of linux/multikernel.h that can be broken without a kernel image, and
-// checks which errno comes back. Runs as root on a host with multikernel_host.ko loaded and CPU 1
-// spare; prints one line for each failure and "N checks, N failed". Not a test of app kernels.
+// uapi_check: breaks each rule of linux/multikernel.h that can be broken without a kernel image,
+// and checks which errno comes back. Runs as root on a host with multikernel_host.ko loaded and
+// CPU 1 spare; prints one line for each failure and "N checks, N failed". Not a test of app
+// kernels.
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -12,7 +12,6 @@
 
 namespace mk::domain {
 
-using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;

@@ -9,7 +9,6 @@
 
 namespace mk::domain {
 
-using backend::State;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::Not;

@@ -12,7 +12,6 @@ namespace mk::domain {
 
 using backend::State;
 using testing::Contains;
-using testing::ElementsAre;
 using testing::Not;
 
 struct ReconcileTest : test::DriverFixture {

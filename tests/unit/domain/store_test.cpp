@@ -113,6 +113,7 @@ TEST_F(StoreTest, KeepsOddNamesApartAndInsideItsFolder) {
         store().set_autostart(name, true);
     }
     std::vector<std::string> expected;
+    expected.reserve(odd.size());
     for (const std::string& name : odd) {
         expected.push_back(name + " autostart");
     }

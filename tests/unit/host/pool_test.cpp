@@ -300,6 +300,7 @@ TEST(PoolThreads, NeverGiveOneCpuTwice) {
         }
     };
     std::vector<std::thread> clients;
+    clients.reserve(4);
     for (int n = 0; n < 4; n++)
         clients.emplace_back(client);
     for (std::thread& thread : clients)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The command line of app kernels: kernel/host/cmdline.c, compiled for user space. Each row of
-// its table has a case in `kCases`; CoversEachRow fails for a row that has none. Not for what a
+// its table has a case in `row_cases`; CoversEachRow fails for a row that has none. Not for what a
 // kernel then does with the words.
 extern "C" {
 #include "../../../kernel/host/cmdline.h"
@@ -29,7 +29,7 @@ Built build(const std::string& user, size_t size = 2048) {
     return {ret, line.c_str(), message};
 }
 
-const std::string kForced =
+const std::string forced_words =
     "console=hvc0 rdinit=/multikernel/init no_ipi_broadcast=1 nox2apic nopv pci=off nohpet "
     "swiotlb=noforce tsc=reliable clocksource=tsc no_timer_check panic=0 apic_extnmi=none "
     "dis_ucode_ldr 8250.nr_uarts=0 nmi_watchdog=0 memhp_default_state=online_movable maxcpus=1 "
@@ -43,7 +43,7 @@ struct Case {
     const char* passed;
 };
 
-const Case kCases[] = {
+const Case row_cases[] = {
     {"console", "console=uart8250,io,0x3f8", "console=ttyS0"},
     {"rdinit", "rdinit=/bin/sh", "init=/bin/sh"},
     {"no_ipi_broadcast", "no_ipi_broadcast=0", "no_ipi_broadcasts=0"},
@@ -140,7 +140,7 @@ TEST_P(CmdlineRow, RefusesItsWordInQuotes) {
 TEST_P(CmdlineRow, PassesAWordThatLooksLikeIt) {
     const Built built = build(GetParam().passed);
     EXPECT_EQ(built.ret, 0) << built.message;
-    EXPECT_EQ(built.line, std::string(GetParam().passed) + " " + kForced + " added=1");
+    EXPECT_EQ(built.line, std::string(GetParam().passed) + " " + forced_words + " added=1");
 }
 
 std::string row_name(const testing::TestParamInfo<Case>& info) {
@@ -151,7 +151,7 @@ std::string row_name(const testing::TestParamInfo<Case>& info) {
     return name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Table, CmdlineRow, testing::ValuesIn(kCases), row_name);
+INSTANTIATE_TEST_SUITE_P(Table, CmdlineRow, testing::ValuesIn(row_cases), row_name);
 
 TEST(Cmdline, CoversEachRow) {
     std::multiset<std::string> rows, cases;
@@ -160,23 +160,23 @@ TEST(Cmdline, CoversEachRow) {
     for (size_t i = 0; i < count; i++) {
         rows.insert(table[i].name);
     }
-    for (const Case& c : kCases) {
+    for (const Case& c : row_cases) {
         cases.insert(c.row);
     }
     EXPECT_EQ(rows, cases);
 }
 
 TEST(Cmdline, AddsItsWordsToAnEmptyLine) {
-    EXPECT_EQ(build("").line, kForced + " added=1");
+    EXPECT_EQ(build("").line, forced_words + " added=1");
 }
 
 TEST(Cmdline, PutsItsWordsLastButInFrontOfThoseOfInit) {
     EXPECT_EQ(build("quiet -- single panic=5").line,
-              "quiet " + kForced + " added=1 -- single panic=5");
+              "quiet " + forced_words + " added=1 -- single panic=5");
 }
 
 TEST(Cmdline, KnowsTheSeparatorInQuotesAsTheKernelDoes) {
-    EXPECT_EQ(build("\"--\" panic=5").line, kForced + " added=1 \"--\" panic=5");
+    EXPECT_EQ(build("\"--\" panic=5").line, forced_words + " added=1 \"--\" panic=5");
 }
 
 TEST(Cmdline, TakesNeitherUnderscoresNorAValueForTheSeparator) {
@@ -215,7 +215,7 @@ TEST(Cmdline, RefusesWhatTheDecompressorWouldReadInsideOfQuotes) {
 
 TEST(Cmdline, PassesQuotedSpaces) {
     EXPECT_EQ(build("dyndbg=\"file a.c +p\" ro").line,
-              "dyndbg=\"file a.c +p\" ro " + kForced + " added=1");
+              "dyndbg=\"file a.c +p\" ro " + forced_words + " added=1");
 }
 
 TEST(Cmdline, TakesNoRefusedWordForOneInAValueWithSpaces) {
@@ -235,12 +235,12 @@ TEST(Cmdline, RefusesControlCharactersAndOtherThanAscii) {
                     "panic=5")
                   .ret,
               -EINVAL);
-    EXPECT_EQ(build("a\tb").line, "a b " + kForced + " added=1");
+    EXPECT_EQ(build("a\tb").line, "a b " + forced_words + " added=1");
 }
 
 TEST(Cmdline, JoinsTheUsersListsOfModulesWithItsOwn) {
     EXPECT_EQ(build("module_blacklist=a,b quiet module-blacklist=c").line,
-              "quiet " + kForced + ",a,b,c added=1");
+              "quiet " + forced_words + ",a,b,c added=1");
 }
 
 TEST(Cmdline, RefusesAListThatWouldBringWordsOfItsOwn) {
@@ -248,7 +248,7 @@ TEST(Cmdline, RefusesAListThatWouldBringWordsOfItsOwn) {
     EXPECT_EQ(build("\"module_blacklist=a noapic\"").ret, -EINVAL);
     EXPECT_EQ(build("module_blacklist=\"a -- b\"").ret, -EINVAL);
     EXPECT_EQ(build("module_blacklist=a\"b").ret, -EINVAL);
-    EXPECT_EQ(build("module_blacklist=\"a,b\"").line, kForced + ",a,b added=1");
+    EXPECT_EQ(build("module_blacklist=\"a,b\"").line, forced_words + ",a,b added=1");
 }
 
 TEST(Cmdline, RefusesToBlacklistTheAppModuleAnywhereInAList) {
@@ -259,7 +259,7 @@ TEST(Cmdline, RefusesToBlacklistTheAppModuleAnywhereInAList) {
 }
 
 TEST(Cmdline, RefusesALineThatDoesNotFit) {
-    const size_t fits = kForced.size() + sizeof("quiet  added=1");
+    const size_t fits = forced_words.size() + sizeof("quiet  added=1");
     EXPECT_EQ(build("quiet", fits).ret, 0);
     const Built built = build("quiet", fits - 1);
     EXPECT_EQ(built.ret, -EINVAL);
