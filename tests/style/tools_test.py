@@ -69,7 +69,7 @@ class Tools(unittest.TestCase):
         files = sorted({str((BUILD / entry["file"]).resolve()) for entry in commands
                         if entry["file"].endswith(".cpp")} & ours)
         self.assertTrue(files)
-        parallel = f"printf '%s\\0' \"$@\" | xargs -0 -P {os.cpu_count()} -n 4 " \
+        parallel = f"printf '%s\\0' \"$@\" | xargs -0 -P {os.cpu_count()} -n 1 " \
                    f"clang-tidy --quiet --warnings-as-errors='*' -p '{BUILD}' 2>&1"
         output = said(["sh", "-c", parallel, "sh", *files])
         wrong = [line for line in output.splitlines()
