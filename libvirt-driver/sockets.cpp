@@ -31,20 +31,34 @@ std::string path_of(int fd) {
     return {address.sun_path, strnlen(address.sun_path, sizeof(address.sun_path))};
 }
 
-}  // namespace
+// A daemon that ends takes its file away, perhaps between our open and our lock.
+bool is_still_there(const Fd& file, const std::string& path) {
+    struct stat ours {};
+    struct stat theirs {};
+    return fstat(file.get(), &ours) == 0 && stat(path.c_str(), &theirs) == 0 &&
+           ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+}
 
-// As virPidFileAcquirePath: the lock says that the process lives, the file who it is.
-PidFile::PidFile(std::string path)
-    : path_(std::move(path)), file_(open_file(path_, O_RDWR | O_CREAT, 0644)) {
+void lock_file(const Fd& file, const std::string& path) {
     struct flock lock {};
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
-    if (fcntl(file_.get(), F_SETLK, &lock) != 0) {
-        if (errno == EAGAIN || errno == EACCES)
-            throw Error(VIR_ERR_OPERATION_FAILED,
-                        fmt::format("another virtmultikerneld runs: it holds {}", path_));
-        throw Error::from_errno(fmt::format("lock {}", path_));
-    }
+    if (fcntl(file.get(), F_SETLK, &lock) == 0)
+        return;
+    if (errno == EAGAIN || errno == EACCES)
+        throw Error(VIR_ERR_OPERATION_FAILED,
+                    fmt::format("another virtmultikerneld runs: it holds {}", path));
+    throw Error::from_errno(fmt::format("lock {}", path));
+}
+
+}  // namespace
+
+// As virPidFileAcquirePath: the lock says that the process lives, the file who it is.
+PidFile::PidFile(std::string path) : path_(std::move(path)) {
+    do {
+        file_ = open_file(path_, O_RDWR | O_CREAT, 0644);
+        lock_file(file_, path_);
+    } while (!is_still_there(file_, path_));
     const std::string text = fmt::format("{}\n", getpid());
     if (ftruncate(file_.get(), 0) != 0)
         throw Error::from_errno(fmt::format("write {}", path_));

@@ -42,7 +42,9 @@ struct DriverFixture : testing::Test {
     EventLog events;
     std::unique_ptr<domain::Driver> driver;
 
-    DriverFixture() { start_daemon(); }
+    explicit DriverFixture(const SandboxMachine& hardware = {}) : sandbox(hardware) {
+        start_daemon();
+    }
     ~DriverFixture() override { stop_daemon(); }
 
     void start_daemon();

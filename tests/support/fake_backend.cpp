@@ -72,7 +72,8 @@ void FakeBackend::create(const Uuid& uuid, const std::string& name) {
 
 void FakeBackend::add_cpus(const Uuid& uuid, const std::vector<unsigned>& cpus,
                            backend::CpuRole role) {
-    const auto lock = machine_->enter("add_cpus", &uuid);
+    const bool idle = role == backend::CpuRole::idle;
+    const auto lock = machine_->enter(idle ? "add_idle_cpus" : "add_cpus", &uuid);
     auto& status = machine_->find(uuid).status;
     need(status, {State::created});
     for (const auto& [other, partition] : machine_->partitions_) {

@@ -85,6 +85,21 @@ INSTANTIATE_TEST_SUITE_P(Backend, StepTest,
                                          "watch", "start", "status", "open_console"),
                          [](const auto& test) { return std::string(test.param); });
 
+struct TwoThreadsTest : test::DriverFixture {
+    TwoThreadsTest() : DriverFixture({.threads = 2}) {}
+};
+
+TEST_F(TwoThreadsTest, AFailureToTakeTheIdleThreadsGivesEverythingBack) {
+    const Uuid web = define("web");
+    machine->fail_next("add_idle_cpus", Error(VIR_ERR_OPERATION_FAILED, "it is broken"));
+    EXPECT_ERROR(driver->start(web, {}), VIR_ERR_OPERATION_FAILED,
+                 "cannot start domain 'web': it is broken");
+    EXPECT_EQ(machine->partitions(), 0U);
+    EXPECT_FALSE(view(web).active());
+    driver->start(web, {});
+    EXPECT_EQ(machine->cpus_in_use(), 2U);
+}
+
 TEST_F(LifecycleTest, AMissingFileIsNamedAndNothingIsTaken) {
     for (const std::string file : {"vmlinuz", "initrd.img", "libexec/init"}) {
         const std::string kept = sandbox.read(file);
@@ -134,6 +149,14 @@ TEST_F(LifecycleTest, ALogThatCannotBeOpenedStopsTheStart) {
                             "</console></devices>");
     EXPECT_ERROR(driver->start(web, {}), VIR_ERR_SYSTEM_ERROR, "/nonexistent/x.log");
     expect_nothing_held();
+}
+
+TEST_F(LifecycleTest, AConsoleRecordThatCannotBeWrittenStopsTheStart) {
+    const Uuid web = define("web");
+    sandbox.write("run/" + web.to_string() + ".console/in-the-way", "");
+    EXPECT_ERROR(driver->start(web, {}), VIR_ERR_SYSTEM_ERROR, ".console");
+    EXPECT_EQ(machine->partitions(), 0U);
+    EXPECT_FALSE(view(web).active());
 }
 
 TEST_F(LifecycleTest, ARecordThatCannotBeWrittenStopsTheStart) {
