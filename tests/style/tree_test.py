@@ -89,6 +89,19 @@ class Tree(unittest.TestCase):
         self.assertEqual(wrong, [])
 
 
+    def test_documents_name_files_that_are_there(self):
+        wrong = []
+        for path in tracked():
+            if path.suffix != ".md":
+                continue
+            for name in re.findall(r"\]\(([\w./-]+)\)|`([\w.-]+(?:/[\w.-]+)+)`", text_of(path)):
+                name = "".join(name)
+                places = (TOP / path.parent / name, TOP / name)
+                if name.split("/")[0] in TOP_LEVEL and not any(p.exists() for p in places):
+                    wrong.append(f"{path}: {name}")
+        self.assertEqual(wrong, [])
+
+
 class Layers(unittest.TestCase):
     def test_folders_include_only_what_their_layer_may(self):
         wrong = []

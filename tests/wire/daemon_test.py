@@ -2,6 +2,8 @@
 """The daemon as a program: its sockets, its pid file, its configuration."""
 
 import os
+import pathlib
+import re
 import signal
 import stat
 import subprocess
@@ -123,6 +125,15 @@ class Conf(DaemonTest):
         self.assertIn(f"nothing changed: configuration file syntax error: {self.daemon.conf}:1: "
                       "unknown key 'max_client'", self.daemon.log_text())
         self.assertEqual(connection.getType(), "multikernel")
+
+
+class ShippedConf(DaemonTest):
+    SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "libvirt-driver/virtmultikerneld.conf"
+    daemon_conf = re.sub(r"(?m)^#(?=\w+ = )", "", SHIPPED.read_text(encoding="utf-8"))
+
+    def test_its_lines_are_right_once_they_are_no_comments(self):
+        self.assertIn("\nmax_clients = 5000\n", self.daemon_conf)
+        self.assertEqual(self.connect().getType(), "multikernel")
 
 
 class CommandLine(DaemonTest):
