@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The classes of tests: one function each, called with a Run.
 
-unit and sanitizer are GoogleTest programs that meson knows; wire, machine and style are Python
-unittest files in the folders of these names. What is in a class is found, never listed here.
+unit is GoogleTest programs that meson knows; wire, machine and style are Python unittest files in
+the folders of these names; sanitizer and thread are unit and wire in builds that watch them. What
+is in a class is found, never listed here.
 """
 
 import dataclasses
@@ -16,7 +17,6 @@ import time
 
 from results import Results
 
-SANITIZERS = "address,undefined"
 # An error found must end the program: a test that goes on after it would pass.
 SANITIZER_SETTINGS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
                       "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1",
@@ -164,11 +164,20 @@ def machine(run):
     _python(run, run.root / "tests" / "machine")
 
 
-def sanitizer(run):
+def _sanitized(run, sanitizers, settings):
     """unit and wire again, in a build with sanitizers, without kernel modules."""
-    folder = run.build.with_name(f"{run.build.name}-sanitizer")
-    _build(run, folder, [f"-Db_sanitize={SANITIZERS}", "-Db_lundef=false"], {"KERNELS": "none"})
-    _gtest_programs(run, folder, SANITIZER_SETTINGS)
-    if any((run.root / "tests" / "wire").glob("*_test.py")):
-        _python(dataclasses.replace(run, build=folder), run.root / "tests" / "wire",
-                SANITIZER_SETTINGS)
+    folder = run.build.with_name(f"{run.build.name}-{run.results.class_name}")
+    _build(run, folder, [f"-Db_sanitize={sanitizers}", "-Db_lundef=false"], {"KERNELS": "none"})
+    _gtest_programs(run, folder, settings)
+    _python(dataclasses.replace(run, build=folder), run.root / "tests" / "wire", settings)
+
+
+def sanitizer(run):
+    """Addresses, leaks, undefined behaviour."""
+    _sanitized(run, "address,undefined", SANITIZER_SETTINGS)
+
+
+def thread(run):
+    """Data races and lock order; TSan cannot run together with ASan."""
+    suppressions = run.root / "tests" / "support" / "tsan.supp"
+    _sanitized(run, "thread", {"TSAN_OPTIONS": f"suppressions={suppressions}:halt_on_error=1"})
