@@ -71,7 +71,7 @@ class ConsoleHub::Core : public std::enable_shared_from_this<Core> {
 
   private:
     bool read_source();
-    bool catch_up();
+    void catch_up();
     void on_source(GIOCondition events);
     void drop_source();
     void deliver(std::string_view bytes);
@@ -224,8 +224,10 @@ bool ConsoleHub::Core::read_source() {
     }
     if (got < 0 && would_block())
         return false;
-    if (got < 0 && errno == EPIPE && reopen_)
-        return catch_up();
+    if (got < 0 && errno == EPIPE && reopen_) {
+        catch_up();
+        return true;
+    }
     if (got < 0)
         log::warning("the console of domain '{}' cannot be read: {}", name_,
                      Error::from_errno("read").what());
@@ -233,16 +235,15 @@ bool ConsoleHub::Core::read_source() {
     return false;
 }
 
-// We were too slow and output is gone: a mark takes its place.
-bool ConsoleHub::Core::catch_up() {
+// We were too slow and output is gone: a mark takes its place. The source itself goes on behind
+// the gap, which is all there is once its partition was destroyed.
+void ConsoleHub::Core::catch_up() {
     try {
         auto console = reopen_(record_.position);
         attach(console, ConsoleRecord(record_), reopen_);
-        return true;
     } catch (const Error& error) {
-        log::warning("the console of domain '{}' cannot be read: {}", name_, error.what());
-        drop_source();
-        return false;
+        log::debug("console of domain '{}': {}", name_, error.what());
+        deliver("\r\n[console output was lost here]\r\n");
     }
 }
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Partitions outlive the daemon: it is killed, they run on, the next one knows them again."""
 
+import re
+
 from lib.testing import STOPPED, USERSPACE_UP, MachineTest
 
 UNITS = "virtmultikerneld.service virtmultikerneld.socket virtmultikerneld-ro.socket"
@@ -86,6 +88,29 @@ class Daemon(MachineTest):
                 assert poll.poll(60000), "no event"
             """)
         self.run_in(f"systemctl start {UNITS}")
+
+    def test_output_that_the_daemon_was_too_slow_for_leaves_a_mark(self):
+        self.start("web").leave()
+        pid = self.run_in("systemctl show -P MainPID virtmultikerneld.service")
+        self.run_in(f"kill -STOP {pid}")
+        self.addCleanup(self.run_in, f"kill -CONT {pid}")
+        written = int(self.script("""
+            [(identity, _, _)] = Device().list()
+            partition = Device().open(identity)
+            console = partition.console(partition.query().console_bytes)
+            os.write(console, b"seq 100000; echo the-$((1+0))-end\\r")
+            said = b""
+            while b"the-1-end" not in said:
+                said = said[-100:] + os.read(console, 65536)
+            print(partition.query().console_bytes)
+            """))
+        self.run_in(f"kill -CONT {pid}")
+        log = "/var/log/libvirt/multikernel/web.log"
+        self.run_in(f"until tail -c 4096 {log} | grep -q the-1-end; do sleep 0.2; done")
+        lost = re.findall(r"\[(\d+) bytes of console output were lost here\]",
+                          self.run_in(f"cat {log}"))
+        self.assertEqual(len(lost), 1)
+        self.assertGreater(int(lost[0]), written - 400000)
 
     def test_stop_and_start_of_the_unit_leaves_partitions_alone(self):
         console = self.start("web")
