@@ -43,7 +43,7 @@ void Lifecycle::answer_end(const Job& job) {
     }
     if (!status) {
         log::warning("the partition of domain '{}' was destroyed by somebody else", domain.name());
-        forget_partition(job, {VIR_DOMAIN_SHUTOFF_DESTROYED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED});
+        forget_partition(job, ending_for(VIR_DOMAIN_SHUTOFF_DESTROYED));
         return;
     }
     answer_state(job, *status);
@@ -82,21 +82,7 @@ void Lifecycle::answer_shutdown(const Job& job, Action action) {
     log::info("the app kernel of domain '{}' has shut down", domain.name());
     domain.set_state(VIR_DOMAIN_SHUTDOWN, VIR_DOMAIN_SHUTDOWN_UNKNOWN);
     push(domain, VIR_DOMAIN_EVENT_SHUTDOWN, VIR_DOMAIN_EVENT_SHUTDOWN_FINISHED);
-    switch (action) {
-        case Action::restart:
-        case Action::rename_restart:
-        case Action::coredump_restart:
-            if (restart_ended(job))
-                push(domain, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED);
-            break;
-        case Action::preserve:
-            note_live(domain);
-            break;
-        case Action::destroy:
-        case Action::coredump_destroy:
-            stop(job, {VIR_DOMAIN_SHUTOFF_SHUTDOWN, VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN});
-            break;
-    }
+    follow(job, action, ending_for(VIR_DOMAIN_SHUTOFF_SHUTDOWN));
 }
 
 void Lifecycle::answer_reboot(const Job& job) {
@@ -121,19 +107,24 @@ void Lifecycle::answer_panic(const Job& job, const backend::Status& status) {
                status.panic.empty() ? "no reason is known" : status.panic);
     domain.set_state(VIR_DOMAIN_CRASHED, VIR_DOMAIN_CRASHED_PANICKED);
     push(domain, VIR_DOMAIN_EVENT_CRASHED, VIR_DOMAIN_EVENT_CRASHED_PANICKED);
-    switch (domain.view().live->on_crash) {
+    follow(job, domain.view().live->on_crash, ending_for(VIR_DOMAIN_SHUTOFF_CRASHED));
+}
+
+// What the definition says is to follow an end; `ending` if that is destroy.
+void Lifecycle::follow(const Job& job, Action action, const Ending& ending) {
+    switch (action) {
         case Action::restart:
         case Action::rename_restart:
         case Action::coredump_restart:
             if (restart_ended(job))
-                push(domain, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED);
+                push(job.domain(), VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED);
             break;
         case Action::preserve:
-            note_live(domain);
+            note_live(job.domain());
             break;
         case Action::destroy:
         case Action::coredump_destroy:
-            stop(job, {VIR_DOMAIN_SHUTOFF_CRASHED, VIR_DOMAIN_EVENT_STOPPED_CRASHED});
+            stop(job, ending);
             break;
     }
 }
@@ -162,7 +153,7 @@ bool Lifecycle::restart_ended(const Job& job) {
         log::error("{}", error.what());
     }
     if (job.domain().running)
-        stop(job, {VIR_DOMAIN_SHUTOFF_FAILED, VIR_DOMAIN_EVENT_STOPPED_FAILED});
+        stop(job, ending_for(VIR_DOMAIN_SHUTOFF_FAILED));
     return false;
 }
 

@@ -299,7 +299,7 @@ void Lifecycle::restart(const Job& job) {
         state = attach_console(domain.uuid(), *domain.running->console, nullptr);
     } catch (const Error& error) {
         if (stopped)
-            stop(job, {VIR_DOMAIN_SHUTOFF_FAILED, VIR_DOMAIN_EVENT_STOPPED_FAILED});
+            stop(job, ending_for(VIR_DOMAIN_SHUTOFF_FAILED));
         throw failed(error);
     }
     domain.set_state(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED);

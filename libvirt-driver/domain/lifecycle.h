@@ -96,6 +96,7 @@ class Lifecycle {
     void finish_restart(const Job& job);
     void answer_panic(const Job& job, const backend::Status& status);
     void answer_loss(const Job& job);
+    void follow(const Job& job, Action action, const Ending& ending);
     bool restart_ended(const Job& job);
     void note_end(const Domain& domain, const Ending& ending) noexcept;
     void forget_partition(const Job& job, const Ending& ending);
