@@ -9,7 +9,6 @@
 // the domain's job). Calls block on the disk.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +30,6 @@ struct LiveRecord {
     int reason = 0;  // virDomain<State>Reason
     bool persistent = false;
     bool autodestroy = false;
-    std::uint64_t console_position = 0;  // bytes of console output already in the log
     bool operator==(const LiveRecord&) const = default;
 };
 

@@ -23,11 +23,11 @@ std::string print_record(const LiveRecord& record) {
     const auto yes_no = [](bool value) { return value ? "yes" : "no"; };
     return fmt::format(
         "<domstatus state='{}' reason='{}' id='{}' persistent='{}' autodestroy='{}'\n"
-        "           cpus='{}' nodeset='{}' tty='{}' console='{}'>\n{}</domstatus>\n",
+        "           cpus='{}' nodeset='{}' tty='{}'>\n{}</domstatus>\n",
         record.state, record.reason, record.details.id, yes_no(record.persistent),
         yes_no(record.autodestroy), print_cpus(record.details.cpus),
         xml_escape_attribute(record.details.numa_nodeset), xml_escape_attribute(record.details.tty),
-        record.console_position, format(record.definition));
+        format(record.definition));
 }
 
 std::string required(const xmlNode* node, const char* name) {
@@ -67,7 +67,6 @@ LiveRecord read_record(const std::string& text, const std::string& name) {
     record.reason = number<int>(root, "reason");
     record.persistent = required(root, "persistent") == "yes";
     record.autodestroy = required(root, "autodestroy") == "yes";
-    record.console_position = number<std::uint64_t>(root, "console");
     return record;
 }
 

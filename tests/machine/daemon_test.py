@@ -26,23 +26,18 @@ class Daemon(MachineTest):
         console = self.start("web")
         console.command("marker=survivor")
         before = self.virsh("vcpuinfo", "web").splitlines()[1], self.virsh("domid", "web")
-        views = self._host_views()
+        views = self.host_views()
         self.kill()
         self.assertEqual(self.virsh("list", "--name"), "web")
         self.assertIn("running", self.state("web"))
         after = self.virsh("vcpuinfo", "web").splitlines()[1], self.virsh("domid", "web")
         self.assertEqual(before, after)
-        self.assertEqual(views, self._host_views())
+        self.assertEqual(views, self.host_views())
         again = self.console("web").wake()
         self.assertEqual(again.command("echo $marker"), "survivor")
         self.virsh("destroy", "web")
         again.wait_for_end()
         self.assertEqual(self.online_cpus(), self.cpus)
-
-    def _host_views(self):
-        nodeinfo = [line for line in self.virsh("nodeinfo").splitlines()
-                    if "frequency" not in line]
-        return nodeinfo, self.virsh("nodecpumap"), self.virsh("capabilities")
 
     def test_definitions_and_autostart_survive(self):
         self.define("one")

@@ -199,6 +199,12 @@ class MachineTest(unittest.TestCase):
     def state(self, name):
         return self.virsh("domstate", name, "--reason")
 
+    def host_views(self):
+        """What clients are told of the machine, without the frequency, which changes by itself."""
+        nodeinfo = [line for line in self.virsh("nodeinfo").splitlines()
+                    if "frequency" not in line]
+        return nodeinfo, self.virsh("nodecpumap"), self.virsh("capabilities")
+
     def online_cpus(self):
         return self.run_in("cat /sys/devices/system/cpu/online")
 

@@ -51,8 +51,7 @@ struct StoreTest : testing::Test {
                 .state = 1,
                 .reason = 5,
                 .persistent = true,
-                .autodestroy = true,
-                .console_position = 1ULL << 40};
+                .autodestroy = true};
     }
     void write(const fs::path& path, const std::string& text) const { std::ofstream(path) << text; }
     // What a user sees of the whole store.
