@@ -49,7 +49,20 @@ void mk_console_check(void);
 /* lifecycle.c */
 int mk_lifecycle_init(void);
 void mk_lifecycle_exit(void);
+
+/* request.c */
+struct mk_request_copy {	/* of struct mk_host_request */
+	u32 channel;
+	u32 seq;
+	u32 op;			/* enum mk_app_request */
+	u64 arg;
+	u64 bytes;
+};
+
+void mk_request_init(void);
+void mk_request_exit(void);
 void mk_request_check(void);
+bool mk_request_withdrawn(const struct mk_request_copy *request);
 
 /* cpus.c */
 int mk_cpus_init(void);

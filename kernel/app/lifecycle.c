@@ -2,7 +2,7 @@
 /*
  * How this kernel ends: power-off, reboot, halt and crash are caught before
  * anything of the machine is touched, told to the host, and the CPUs parked.
- * Also what the host asks for: an orderly power-off or reboot.
+ * What the host asks for is request.c's matter.
  *
  * Where they are caught (kernel/reboot.c, kernel/panic.c):
  *
@@ -31,7 +31,6 @@
 #include <linux/string.h>
 #include <linux/suspend.h>
 #include <linux/syscore_ops.h>
-#include <linux/workqueue.h>
 #include <asm/barrier.h>
 
 #include "app.h"
@@ -43,7 +42,6 @@ static atomic_t ended;
 static atomic_t parked;
 static bool panicked;
 static struct sys_off_handler *power_off_handler;
-static u32 request_seen;
 
 /* INIT from the host ends it; an NMI only makes another round. */
 static void __noreturn park(void)
@@ -173,50 +171,6 @@ static struct notifier_block sleep_block = {
 	.priority = INT_MAX,
 };
 
-/* Both only queue work that runs /sbin/poweroff or /sbin/reboot, and force it if that fails. */
-static int take_request(u32 op)
-{
-	switch (op) {
-	case MK_APP_REQUEST_POWEROFF:
-		orderly_poweroff(true);
-		return 0;
-	case MK_APP_REQUEST_REBOOT:
-		orderly_reboot();
-		return 0;
-	default:
-		return -EOPNOTSUPP;
-	}
-}
-
-static void take_requests(struct work_struct *work)
-{
-	u32 seq;
-
-	seq = virt_load_acquire(&mk_shared.host->request_seq); /* before what it is about */
-	if (seq == request_seen)
-		return;
-	WRITE_ONCE(mk_shared.page->request_result,
-		   take_request(READ_ONCE(mk_shared.host->request_op)));
-	/* the result before its number */
-	virt_store_release(&mk_shared.page->request_done, seq);
-	WRITE_ONCE(request_seen, seq);
-	virt_mb();	/* the answer before the ring */
-	mk_ring_host();
-}
-
-static DECLARE_WORK(request_work, take_requests);
-
-/**
- * mk_request_check - take what the host asks for, if it does
- *
- * Context: any but NMI.
- */
-void mk_request_check(void)
-{
-	if (READ_ONCE(mk_shared.host->request_seq) != READ_ONCE(request_seen))
-		schedule_work(&request_work);
-}
-
 /**
  * mk_lifecycle_init - stand between this kernel's end and the machine
  *
@@ -231,8 +185,6 @@ int mk_lifecycle_init(void)
 	/* not by CSD_INIT(): the module loader does not relocate per-CPU data */
 	for_each_possible_cpu(cpu)
 		INIT_CSD(per_cpu_ptr(&park_csd, cpu), park_call, NULL);
-	request_seen = READ_ONCE(mk_shared.host->request_seq);
-	WRITE_ONCE(mk_shared.page->request_done, request_seen);
 
 	power_off_handler = register_sys_off_handler(SYS_OFF_MODE_POWER_OFF,
 						     SYS_OFF_PRIO_FIRMWARE, on_power_off, NULL);
@@ -283,5 +235,4 @@ void mk_lifecycle_exit(void)
 	unregister_reboot_notifier(&reboot_block);
 	kmsg_dump_unregister(&dumper);
 	unregister_sys_off_handler(power_off_handler);
-	cancel_work_sync(&request_work);
 }

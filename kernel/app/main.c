@@ -112,9 +112,10 @@ static int __init mk_app_init(void)
 	ret = mk_platform_init();
 	if (ret)
 		goto err_map;
+	mk_request_init();
 	ret = mk_doorbell_init();
 	if (ret)
-		goto err_map;
+		goto err_request;
 	ret = mk_cpus_init();
 	if (ret)
 		goto err_doorbell;
@@ -136,6 +137,8 @@ err_cpus:
 	mk_cpus_exit();
 err_doorbell:
 	mk_doorbell_exit();
+err_request:
+	mk_request_exit();
 err_map:
 	memunmap((void *)mk_shared.host);
 	return ret;

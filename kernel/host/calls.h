@@ -97,7 +97,8 @@ int mk_partition_load(struct mk_partition *p, const struct mk_load *args,
 int mk_partition_start(struct mk_partition *p, struct mk_message *message);
 int mk_partition_stop(struct mk_partition *p);
 int mk_partition_destroy(struct mk_partition *p);
-int mk_partition_request(struct mk_partition *p, u32 op, u32 *seq);
+int mk_partition_request(struct mk_partition *p, struct mk_request *request);
+int mk_partition_withdraw(struct mk_partition *p, u32 channel);
 void mk_partition_query(struct mk_partition *p, struct mk_query *query);
 
 /* control.c and partition_file.c */

@@ -100,7 +100,7 @@ static int do_list(void *none, void *args, struct mk_call *call)
 }
 
 static const struct mk_ioctl control_entries[] = {
-	{ MK_GET_INFO, do_get_info, { MK_OFFSET(mk_info, pad), MK_OFFSET(mk_info, pad2) },
+	{ MK_GET_INFO, do_get_info, { MK_OFFSET(mk_info, pad) },
 	  MK_MESSAGE(mk_info) },
 	{ MK_CREATE, do_create, { MK_OFFSET(mk_create, pad), MK_OFFSET(mk_create, pad2) },
 	  MK_MESSAGE(mk_create), MK_OFFSET(mk_create, fd) },

@@ -118,9 +118,8 @@ struct mk_partition {
 	struct work_struct work;
 	struct delayed_work room;	/* looks for room in the input ring */
 
-	u32 request_seq;
-	u32 request_done;
-	s32 request_result;
+	struct mk_answer answers[MK_CHANNELS];	/* @posted is ours */
+	u32 answered;		/* counts answers, so that poll() notices */
 	char panic[MK_PANIC_BYTES];
 
 	u64 wanted_bytes, claimed_bytes;

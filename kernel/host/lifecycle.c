@@ -118,9 +118,7 @@ static void prepare_start(struct mk_partition *p, u64 begin)
 	mutex_lock(&p->lock);
 	write_host_page(p);
 	mk_console_start(p);
-	p->request_seq = 0;
-	p->request_done = 0;
-	p->request_result = 0;
+	memset(p->answers, 0, sizeof(p->answers));
 	memset(p->panic, 0, sizeof(p->panic));
 	p->wake_ns = 0;
 	p->module_ns = 0;
@@ -241,35 +239,89 @@ int mk_partition_destroy(struct mk_partition *p)
 	return 0;
 }
 
+/* Which channel an operation belongs to; MK_CHANNELS if there is no such one. */
+static u32 channel_of(u32 op)
+{
+	static const u8 channels[] = {
+		[MK_REQUEST_POWEROFF] = MK_CHANNEL_POWER,
+		[MK_REQUEST_REBOOT] = MK_CHANNEL_POWER,
+	};
+
+	if (op < MK_REQUEST_POWEROFF || op >= ARRAY_SIZE(channels))
+		return MK_CHANNELS;
+	return channels[op];
+}
+
+static void post(struct mk_partition *p, u32 channel, const struct mk_request *request,
+		 u64 arg)
+{
+	struct mk_host_request *to = &mk_host_page(p)->requests[channel];
+	struct mk_answer *answer = &p->answers[channel];
+
+	WRITE_ONCE(to->op, request->op);
+	WRITE_ONCE(to->arg, arg);
+	WRITE_ONCE(to->bytes, request->bytes);
+	answer->op = request->op;
+	answer->arg = request->arg;
+	answer->posted++;
+	/* after what is asked for, and in front of the interrupt */
+	smp_store_release(&to->seq, answer->posted);
+	smp_mb();	/* an APIC access does not order memory by itself */
+	mk_doorbell_ring(p);
+}
+
 /**
  * mk_partition_request - MK_REQUEST
  * @p: the partition
- * @op: enum mk_request_op
- * @seq: out: number of the request
+ * @request: what is asked for; out: the number of the request
  *
  * Context: may sleep; does not wait for the app kernel.
- * Return: 0, -ENODEV, -EBUSY or -EAGAIN.
+ * Return: 0, -ENODEV, -EINVAL, -EBUSY or -EAGAIN.
  */
-int mk_partition_request(struct mk_partition *p, u32 op, u32 *seq)
+int mk_partition_request(struct mk_partition *p, struct mk_request *request)
 {
-	struct mk_host_page *host;
+	u32 channel = channel_of(request->op);
 	int ret = 0;
 
+	if (channel == MK_CHANNELS)
+		return -EINVAL;
 	mutex_lock(&p->lock);
 	if (p->destroyed) {
 		ret = -ENODEV;
 	} else if (p->state != MK_STATE_RUNNING) {
 		ret = -EBUSY;
-	} else if (p->request_done != p->request_seq) {
+	} else if (p->answers[channel].done != p->answers[channel].posted) {
 		ret = -EAGAIN;
 	} else {
-		host = mk_host_page(p);
-		WRITE_ONCE(host->request_op, op);
-		WRITE_ONCE(host->request_arg, 0);
-		*seq = ++p->request_seq;
-		/* after what is asked for, and in front of the interrupt */
-		smp_store_release(&host->request_seq, *seq);
-		smp_mb();	/* an APIC access does not order memory by itself */
+		post(p, channel, request, request->arg);
+		request->seq = p->answers[channel].posted;
+	}
+	mutex_unlock(&p->lock);
+	return ret;
+}
+
+/**
+ * mk_partition_withdraw - MK_WITHDRAW
+ * @p: the partition
+ * @channel: whose request is no longer wanted
+ *
+ * Context: may sleep; does not wait for the app kernel.
+ * Return: 0, -ENODEV or -EINVAL.
+ */
+int mk_partition_withdraw(struct mk_partition *p, u32 channel)
+{
+	int ret = 0;
+
+	if (channel >= MK_CHANNELS)
+		return -EINVAL;
+	mutex_lock(&p->lock);
+	if (p->destroyed) {
+		ret = -ENODEV;
+	} else if (mk_state_live(p->state) &&
+		   p->answers[channel].done != p->answers[channel].posted) {
+		WRITE_ONCE(mk_host_page(p)->requests[channel].withdrawn,
+			   p->answers[channel].posted);
+		smp_mb();	/* before the interrupt */
 		mk_doorbell_ring(p);
 	}
 	mutex_unlock(&p->lock);
@@ -313,8 +365,7 @@ void mk_partition_query(struct mk_partition *p, struct mk_query *query)
 	query->cpus = p->run_count;
 	query->idle_cpus = p->cpu_count - p->run_count;
 	query->ranges = p->memory->count;
-	query->request_done = p->request_done;
-	query->request_result = p->request_result;
+	memcpy(query->answers, p->answers, sizeof(query->answers));
 	query->memory_bytes = p->memory->bytes;
 	query->wanted_bytes = p->wanted_bytes;
 	query->claimed_bytes = READ_ONCE(p->claimed_bytes);

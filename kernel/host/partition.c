@@ -133,15 +133,19 @@ static void learn_state(struct mk_partition *p, u32 said)
 	mk_partition_set_state(p, states[said]);
 }
 
-static void learn_answer(struct mk_partition *p)
+static void learn_answer(struct mk_partition *p, u32 channel)
 {
-	/* before the result */
-	u32 done = smp_load_acquire(&mk_app_page(p)->request_done);
+	struct mk_app_answer *said = &mk_app_page(p)->answers[channel];
+	struct mk_answer *answer = &p->answers[channel];
+	/* before what belongs to it */
+	u32 done = smp_load_acquire(&said->done);
 
-	if (done != p->request_seq || done == p->request_done)
+	if (done != answer->posted || done == answer->done)
 		return;
-	p->request_result = READ_ONCE(mk_app_page(p)->request_result);
-	p->request_done = done;
+	answer->result = clamp(READ_ONCE(said->result), -MAX_ERRNO, 0);
+	answer->value = READ_ONCE(said->value);
+	answer->done = done;
+	p->answered++;
 	wake_up_all(&p->wait);
 }
 
@@ -151,8 +155,8 @@ static void look(struct work_struct *work)
 	struct mk_partition *p = container_of(work, struct mk_partition, work);
 	struct mk_app_page *app;
 	bool more = false;
+	u32 said, channel;
 	u64 written;
-	u32 said;
 
 	mutex_lock(&p->lock);
 	if (p->destroyed || !mk_state_live(p->state))
@@ -167,7 +171,8 @@ static void look(struct work_struct *work)
 	more = mk_console_drain(p);
 	if (p->log.written != written)
 		wake_up_all(&p->wait);
-	learn_answer(p);
+	for (channel = 0; channel < MK_CHANNELS; channel++)
+		learn_answer(p, channel);
 	learn_state(p, said);
 unlock:
 	mutex_unlock(&p->lock);

@@ -20,7 +20,7 @@
 struct handle {
 	struct mk_partition *p;
 	u32 seen_generation;	/* what the last MK_QUERY told; the lock of @p */
-	u32 seen_request;
+	u32 seen_answers;
 };
 
 static int do_add_memory(void *context, void *args, struct mk_call *call)
@@ -154,12 +154,15 @@ static int do_cancel(void *context, void *args, struct mk_call *call)
 static int do_request(void *context, void *args, struct mk_call *call)
 {
 	struct handle *handle = context;
-	struct mk_request *request = args;
+	return mk_partition_request(handle->p, args);
+}
 
-	if (request->op != MK_REQUEST_POWEROFF &&
-	    request->op != MK_REQUEST_REBOOT)
-		return -EINVAL;
-	return mk_partition_request(handle->p, request->op, &request->seq);
+static int do_withdraw(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+	struct mk_withdraw *withdraw = args;
+
+	return mk_partition_withdraw(handle->p, withdraw->channel);
 }
 
 static int do_query(void *context, void *args, struct mk_call *call)
@@ -178,7 +181,7 @@ static int do_query(void *context, void *args, struct mk_call *call)
 	} else {
 		mk_partition_query(p, query);
 		handle->seen_generation = p->generation;
-		handle->seen_request = p->request_done;
+		handle->seen_answers = p->answered;
 	}
 	mutex_unlock(&p->lock);
 	return ret;
@@ -245,6 +248,7 @@ static int do_query_cpus(void *context, void *args, struct mk_call *call)
 	for (i = 0; cpus && i < query->count; i++) {
 		cpus[i].cpu = p->cpus[i].cpu;
 		cpus[i].role = p->cpus[i].role;
+		cpus[i].state = mk_state_live(p->state) ? MK_CPU_GIVEN : MK_CPU_TAKEN;
 	}
 	mutex_unlock(&p->lock);
 	if (!cpus)
@@ -283,7 +287,7 @@ static int do_memory_fd(void *context, void *args, struct mk_call *call)
 
 static const struct mk_ioctl partition_entries[] = {
 	{ MK_ADD_MEMORY, do_add_memory,
-	  { MK_OFFSET(mk_add_memory, pad), MK_OFFSET(mk_add_memory, pad2) },
+	  { MK_OFFSET(mk_add_memory, pad) },
 	  MK_MESSAGE(mk_add_memory) },
 	{ MK_ADD_CPUS, do_add_cpus, { MK_OFFSET(mk_add_cpus, pad) },
 	  MK_MESSAGE(mk_add_cpus) },
@@ -293,6 +297,7 @@ static const struct mk_ioctl partition_entries[] = {
 	{ MK_DESTROY, do_destroy },
 	{ MK_CANCEL, do_cancel },
 	{ MK_REQUEST, do_request },
+	{ MK_WITHDRAW, do_withdraw, { MK_OFFSET(mk_withdraw, pad) } },
 	{ MK_QUERY, do_query },
 	{ MK_QUERY_MEMORY, do_query_memory, { MK_OFFSET(mk_query_memory, pad) } },
 	{ MK_QUERY_CPUS, do_query_cpus, { MK_OFFSET(mk_query_cpus, pad) } },
@@ -320,7 +325,7 @@ static __poll_t partition_poll(struct file *file, poll_table *wait)
 	if (p->destroyed)
 		events = EPOLLHUP;
 	else if (handle->seen_generation != p->generation ||
-		 handle->seen_request != p->request_done)
+		 handle->seen_answers != p->answered)
 		events = EPOLLIN | EPOLLPRI;
 	mutex_unlock(&p->lock);
 	return events;

@@ -27,7 +27,7 @@
 #include <linux/types.h>
 
 #define MK_SHARED_MAGIC		0x3130304c4e524b4dULL	/* "MKRNL001" */
-#define MK_SHARED_VERSION	1
+#define MK_SHARED_VERSION	2
 
 #define MK_CONTROL_BYTES	0x200000
 #define MK_HOST_PAGE		0x0000		/* struct mk_host_page, 4 pages */
@@ -39,6 +39,7 @@
 #define MK_SHARED_BYTES		0x30000		/* what the app module maps */
 
 #define MK_SHARED_CPUS		1024		/* CPUs that fit into struct mk_host_page */
+#define MK_SHARED_CHANNELS	4		/* enum mk_channel of the UAPI */
 
 /* What the app module says of itself, mk_app_page.state; 0 until it is loaded. */
 enum mk_app_state {
@@ -50,11 +51,47 @@ enum mk_app_state {
 	MK_APP_PANIC	= 5,
 };
 
-/* mk_host_page.request_op */
+/* mk_host_request.op; the same numbers as enum mk_request_op of the UAPI. */
 enum mk_app_request {
-	MK_APP_REQUEST_NONE	= 0,
-	MK_APP_REQUEST_POWEROFF	= 1,
-	MK_APP_REQUEST_REBOOT	= 2,
+	MK_APP_REQUEST_NONE		= 0,
+	MK_APP_REQUEST_POWEROFF		= 1,
+	MK_APP_REQUEST_REBOOT		= 2,
+	MK_APP_REQUEST_CPU_ADD		= 3,	/* arg: an APIC id */
+	MK_APP_REQUEST_CPU_REMOVE	= 4,	/* arg: an APIC id */
+	MK_APP_REQUEST_MEMORY_ADD	= 5,	/* arg, bytes: a range */
+	MK_APP_REQUEST_MEMORY_REMOVE	= 6,	/* arg, bytes: a range */
+	MK_APP_REQUEST_BALLOON		= 7,	/* bytes: the size that is wanted */
+	MK_APP_REQUEST_SYSRQ		= 8,	/* arg: ASCII */
+};
+
+/**
+ * struct mk_host_request - what the host asks for, one at a time for each channel
+ * @seq: rises by one with each request, written after the others
+ * @op: enum mk_app_request
+ * @arg: see there
+ * @bytes: see there
+ * @withdrawn: @seq of a request that is no longer wanted
+ * @pad: 0
+ */
+struct mk_host_request {
+	__u32 seq;
+	__u32 op;
+	__u64 arg;
+	__u64 bytes;
+	__u32 withdrawn;
+	__u32 pad;
+};
+
+/**
+ * struct mk_app_answer - the answer to the last request of a channel
+ * @done: its seq, written after the others
+ * @result: 0 or a negative errno
+ * @value: how far it came
+ */
+struct mk_app_answer {
+	__u32 done;
+	__s32 result;
+	__u64 value;
 };
 
 /*
@@ -79,9 +116,7 @@ static inline __u64 mk_doorbell_pack(__u32 apic_id, __u32 vector)
  * @cpus: number of entries of @apic_ids; [0] booted, the app module adds the rest
  * @uuid: identity of the partition
  * @doorbell: how to ring the host, mk_doorbell_pack()
- * @request_seq: rises by one with each request, written after the other two
- * @request_op: enum mk_app_request
- * @request_arg: for later requests
+ * @pad2: 0
  * @rx_head: console input
  * @tx_tail: console output
  * @tx_wants: the host sleeps until there is console output
@@ -90,6 +125,7 @@ static inline __u64 mk_doorbell_pack(__u32 apic_id, __u32 vector)
  *	this partition
  * @low_window_bytes: its size
  * @apic_ids: of all CPUs with role run, in vCPU order
+ * @requests: one for each channel
  */
 struct mk_host_page {
 	__u64 magic;
@@ -97,9 +133,7 @@ struct mk_host_page {
 	__u32 cpus;
 	__u8 uuid[16];
 	__u64 doorbell;
-	__u32 request_seq;
-	__u32 request_op;
-	__u64 request_arg;
+	__u64 pad2[2];
 	__u32 rx_head;
 	__u32 tx_tail;
 	__u32 tx_wants;
@@ -108,6 +142,7 @@ struct mk_host_page {
 	__u64 low_window_bytes;
 	__u8 reserved[160];
 	__u32 apic_ids[MK_SHARED_CPUS];
+	struct mk_host_request requests[MK_SHARED_CHANNELS];
 };
 
 /**
@@ -116,8 +151,7 @@ struct mk_host_page {
  * @version: MK_SHARED_VERSION
  * @state: enum mk_app_state
  * @doorbell: how to ring the app kernel, mk_doorbell_pack()
- * @request_done: request_seq of the last request that was taken
- * @request_result: 0 or a negative errno
+ * @pad: 0
  * @tx_head: console output
  * @rx_tail: console input
  * @rx_wants: the app kernel sleeps until there is console input
@@ -129,6 +163,7 @@ struct mk_host_page {
  * @uptime_ns: time since boot
  * @busy_ns: CPU time not idle, sum of all CPUs
  * @tx_dropped: bytes of console output that found the ring full
+ * @answers: one for each channel
  * @release: uname -r, NUL-terminated
  * @hostname: uname -n, NUL-terminated
  * @panic: reason of a panic, NUL-terminated
@@ -138,8 +173,7 @@ struct mk_app_page {
 	__u32 version;
 	__u32 state;
 	__u64 doorbell;
-	__u32 request_done;
-	__s32 request_result;
+	__u64 pad;
 	__u32 tx_head;
 	__u32 rx_tail;
 	__u32 rx_wants;
@@ -151,19 +185,20 @@ struct mk_app_page {
 	__u64 uptime_ns;
 	__u64 busy_ns;
 	__u64 tx_dropped;
-	__u8 reserved[152];
+	struct mk_app_answer answers[MK_SHARED_CHANNELS];
+	__u8 reserved[88];
 	char release[72];
 	char hostname[72];
 	char panic[256];
 };
 
 static_assert(offsetof(struct mk_host_page, doorbell) == 32);
-static_assert(offsetof(struct mk_host_page, request_seq) == 40);
 static_assert(offsetof(struct mk_host_page, rx_head) == 56);
 static_assert(offsetof(struct mk_host_page, apic_ids) == 248);
 static_assert(sizeof(struct mk_host_page) <= MK_APP_PAGE - MK_HOST_PAGE);
 static_assert(offsetof(struct mk_app_page, tx_head) == 32);
 static_assert(offsetof(struct mk_app_page, heartbeat) == 48);
+static_assert(offsetof(struct mk_app_page, answers) == 104);
 static_assert(offsetof(struct mk_app_page, release) == 256);
 static_assert(sizeof(struct mk_app_page) <= MK_RX_RING - MK_APP_PAGE);
 

@@ -5,94 +5,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
 
-#include "backend/module_error.h"
-#include "uapi/linux/multikernel.h"
-#include "util/log.h"
+#include "backend/module_call.h"
 
 namespace mk::backend {
 namespace {
-
-constexpr std::uint64_t kib = 1024;
-
-// The buffer that a failing call fills with a sentence.
-class Message {
-  public:
-    template <typename T>
-    void attach(T& arguments) {
-        arguments.message = reinterpret_cast<std::uintptr_t>(text_.data());
-        arguments.message_bytes = text_.size();
-    }
-    [[nodiscard]] std::string text() const {
-        return {text_.data(), ::strnlen(text_.data(), text_.size())};
-    }
-
-  private:
-    std::array<char, 512> text_{};
-};
-
-template <typename T>
-[[nodiscard]] T sized() {
-    T arguments = {};
-    arguments.size = sizeof(T);
-    return arguments;
-}
-
-// Text fields of the module, which are NUL-terminated unless they are full.
-template <std::size_t N, typename Char>
-[[nodiscard]] std::string text(const Char (&field)[N]) {
-    const char* start = reinterpret_cast<const char*>(field);
-    return log::escape({start, ::strnlen(start, N)});
-}
-
-template <typename T>
-[[nodiscard]] int try_ioctl(const Fd& fd, unsigned long request, T& arguments) {
-    return ::ioctl(fd.get(), request, &arguments) < 0 ? errno : 0;
-}
-
-template <typename T>
-void do_ioctl(const Fd& fd, unsigned long request, T& arguments, Call call, std::string_view what) {
-    const int error_number = try_ioctl(fd, request, arguments);
-    if (error_number != 0)
-        throw module_error(call, what, error_number);
-}
-
-template <typename T>
-void do_ioctl_message(const Fd& fd, unsigned long request, T& arguments, Call call,
-                      std::string_view what) {
-    Message message;
-    message.attach(arguments);
-    const int error_number = try_ioctl(fd, request, arguments);
-    if (error_number != 0)
-        throw module_error(call, what, error_number, message.text());
-}
-
-// Reads a list whose length may change between asking and reading. `set` stores the array's
-// address in the arguments.
-template <typename Entry, typename T, typename Set>
-[[nodiscard]] std::vector<Entry> read_list(const Fd& fd, unsigned long request, const Set& set,
-                                           std::string_view what) {
-    std::vector<Entry> entries(16);
-    for (;;) {
-        T arguments = sized<T>();
-        set(arguments, reinterpret_cast<std::uintptr_t>(entries.data()));
-        arguments.count = static_cast<std::uint32_t>(entries.size());
-        const int error_number = try_ioctl(fd, request, arguments);
-        if (error_number == 0) {
-            entries.resize(std::min<std::size_t>(arguments.count, entries.size()));
-            return entries;
-        }
-        if (error_number != EMSGSIZE || arguments.count <= entries.size())
-            throw module_error(Call::act, what, error_number);
-        entries.resize(arguments.count);
-    }
-}
 
 // MK_STOP and MK_DESTROY have one failure that needs a sentence.
 std::string_view loss(int error_number) {
@@ -123,9 +43,37 @@ State state_of(std::uint32_t state) {
             return State::stopped;
         case MK_STATE_LOST:
             return State::lost;
+        case MK_STATE_PAUSED:
+            return State::paused;
         default:
             throw Error(VIR_ERR_INTERNAL_ERROR,
                         fmt::format("the module reports the unknown state {}", state));
+    }
+}
+
+static_assert(channels == MK_CHANNELS);
+
+Use use_of(const mk_cpu& cpu) {
+    switch (cpu.state) {
+        case MK_CPU_TAKEN:
+            return Use::taken;
+        case MK_CPU_RELEASED:
+            return Use::released;
+        default:
+            return Use::given;
+    }
+}
+
+Use use_of(const mk_range& range) {
+    switch (range.state) {
+        case MK_RANGE_BOOT:
+            return Use::boot;
+        case MK_RANGE_TAKEN:
+            return Use::taken;
+        case MK_RANGE_RELEASED:
+            return Use::released;
+        default:
+            return Use::given;
     }
 }
 
@@ -142,6 +90,13 @@ Status status_of(const mk_query& query) {
     status.timings = {query.claim_ns, query.scrub_ns, query.offline_ns,
                       query.load_ns,  query.wake_ns,  query.module_ns};
     status.panic = text(query.panic);
+    status.known_cpus = query.known_cpus;
+    status.balloon_kib = query.balloon_bytes / kib;
+    status.block_kib = query.block_bytes / kib;
+    for (std::size_t i = 0; i < channels; i++) {
+        const mk_answer& answer = query.answers[i];
+        status.answers.at(i) = {answer.posted, answer.done, -answer.result, answer.value / kib};
+    }
     if (query.heartbeat != 0 || query.app_uptime_ns != 0) {
         AppReport app;
         app.heartbeat = query.heartbeat;
@@ -207,6 +162,7 @@ Limits Module::limits() {
     limits.memory_align_kib = info.memory_align_bytes / kib;
     limits.control_kib = info.control_bytes / kib;
     limits.tsc_khz = info.tsc_khz;
+    limits.doorbells_per_second = info.doorbells_per_second;
     return limits;
 }
 
@@ -228,23 +184,6 @@ void Module::create(const Uuid& uuid, const std::string& name) {
     do_ioctl_message(control(), MK_CREATE, arguments, Call::take, "create a partition");
     const std::scoped_lock lock(mutex_);
     partitions_.insert_or_assign(uuid, std::make_shared<const Fd>(arguments.fd));
-}
-
-void Module::add_cpus(const Uuid& uuid, const std::vector<unsigned>& cpus, CpuRole role) {
-    static_assert(sizeof(unsigned) == sizeof(__u32));
-    mk_add_cpus arguments = sized<mk_add_cpus>();
-    arguments.cpus = reinterpret_cast<std::uintptr_t>(cpus.data());
-    arguments.count = static_cast<std::uint32_t>(cpus.size());
-    arguments.role = role == CpuRole::run ? MK_CPU_RUN : MK_CPU_IDLE;
-    do_ioctl_message(*partition(uuid), MK_ADD_CPUS, arguments, Call::take, "take CPUs");
-}
-
-void Module::add_memory(const Uuid& uuid, std::uint64_t size_kib, std::optional<int> node) {
-    mk_add_memory arguments = sized<mk_add_memory>();
-    if (__builtin_mul_overflow(size_kib, kib, &arguments.bytes))
-        throw Error(VIR_ERR_INVALID_ARG, fmt::format("{} KiB of memory are too many", size_kib));
-    arguments.node = node.value_or(-1);
-    do_ioctl_message(*partition(uuid), MK_ADD_MEMORY, arguments, Call::take, "claim memory");
 }
 
 void Module::load(const Uuid& uuid, const Fd& kernel, const Fd& initrd,
@@ -288,17 +227,6 @@ void Module::cancel(const Uuid& uuid) {
     do_ioctl(*partition(uuid), MK_CANCEL, arguments, Call::act, "cancel");
 }
 
-void Module::request(const Uuid& uuid, Request what) {
-    mk_request arguments = sized<mk_request>();
-    arguments.op = what == Request::poweroff ? MK_REQUEST_POWEROFF : MK_REQUEST_REBOOT;
-    const int error_number = try_ioctl(*partition(uuid), MK_REQUEST, arguments);
-    if (error_number == EAGAIN)
-        throw module_error(Call::act, "", EAGAIN,
-                           "the app kernel has not taken the last request yet");
-    if (error_number != 0)
-        throw module_error(Call::act, "ask the app kernel", error_number);
-}
-
 Status Module::status(const Uuid& uuid) {
     const auto fd = partition(uuid);
     mk_query query = sized<mk_query>();
@@ -309,14 +237,21 @@ Status Module::status(const Uuid& uuid) {
             *fd, MK_QUERY_CPUS,
             [](mk_query_cpus& list, std::uint64_t address) { list.cpus = address; },
             "query the partition's CPUs");
-        for (const mk_cpu& cpu : cpus)
-            (cpu.role == MK_CPU_RUN ? status.cpus : status.idle_cpus).push_back(cpu.cpu);
+        for (const mk_cpu& cpu : cpus) {
+            if (cpu.role == MK_CPU_IDLE)
+                status.idle_cpus.push_back(cpu.cpu);
+            if (cpu.role != MK_CPU_RUN)
+                continue;
+            status.cpus.push_back(cpu.cpu);
+            status.cpu_use.push_back(use_of(cpu));
+        }
         const auto ranges = read_list<mk_range, mk_query_memory>(
             *fd, MK_QUERY_MEMORY,
             [](mk_query_memory& list, std::uint64_t address) { list.ranges = address; },
             "query the partition's memory");
         for (const mk_range& range : ranges)
-            status.memory.push_back({range.start / kib, range.bytes / kib, range.node});
+            status.memory.push_back(
+                {range.start / kib, range.bytes / kib, range.node, use_of(range), range.id});
         return status;
     } catch (const Error& error) {
         if (error.code() == VIR_ERR_NO_DOMAIN)

@@ -25,14 +25,23 @@ class Module final : public Backend {
     [[nodiscard]] std::vector<Uuid> list() override;
     void create(const Uuid& uuid, const std::string& name) override;
     void add_cpus(const Uuid& uuid, const std::vector<unsigned>& cpus, CpuRole role) override;
-    void add_memory(const Uuid& uuid, std::uint64_t size_kib, std::optional<int> node) override;
+    void remove_cpus(const Uuid& uuid, const std::vector<unsigned>& cpus) override;
+    Claimed add_memory(const Uuid& uuid, const Claim& claim) override;
+    std::uint64_t remove_memory(const Uuid& uuid) override;
     void load(const Uuid& uuid, const Fd& kernel, const Fd& initrd,
               const std::string& cmdline) override;
     void start(const Uuid& uuid) override;
     void stop(const Uuid& uuid) override;
     void destroy(const Uuid& uuid) override;
     void cancel(const Uuid& uuid) override;
-    void request(const Uuid& uuid, Request what) override;
+    std::uint32_t request(const Uuid& uuid, const Ask& ask) override;
+    void withdraw(const Uuid& uuid, Channel channel) override;
+    void pause(const Uuid& uuid) override;
+    void resume(const Uuid& uuid) override;
+    unsigned nmi(const Uuid& uuid, Nmi what) override;
+    [[nodiscard]] std::vector<Registers> registers(const Uuid& uuid) override;
+    [[nodiscard]] std::optional<AppStats> stats(const Uuid& uuid) override;
+    [[nodiscard]] Fd memory_file(const Uuid& uuid) override;
     [[nodiscard]] Status status(const Uuid& uuid) override;
     [[nodiscard]] Fd watch(const Uuid& uuid) override;
     [[nodiscard]] Console open_console(const Uuid& uuid, std::uint64_t position) override;

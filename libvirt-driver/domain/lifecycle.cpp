@@ -248,7 +248,7 @@ void Lifecycle::request(const Job& job, backend::Request what) {
                     fmt::format("the app kernel of domain '{}' has not reported yet and cannot be "
                                 "asked; destroy and reset work",
                                 view.name));
-    context_.backend.request(view.uuid, what);
+    static_cast<void>(context_.backend.request(view.uuid, {what}));
 }
 
 // The partition is gone: so is everything that only a running domain has.

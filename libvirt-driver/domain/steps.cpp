@@ -101,7 +101,8 @@ void PartitionStep::create() {
 
 void PartitionStep::add_memory() {
     for (const host::MemoryShare& share : grant_.memory())
-        context_.backend.add_memory(definition_.uuid, share.size_kib, static_cast<int>(share.node));
+        static_cast<void>(context_.backend.add_memory(
+            definition_.uuid, {share.size_kib, static_cast<int>(share.node)}));
 }
 
 void PartitionStep::add_cpus() {

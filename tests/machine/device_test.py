@@ -97,7 +97,7 @@ class Device(MachineTest):
             assert min(query.wake_ns, query.module_ns, query.load_ns, query.offline_ns) > 0
             seq = partition.request(POWEROFF)
             wait_for("poweroff")
-            assert partition.query().request_done == seq
+            assert partition.query().answers[0].done == seq
             boot()
             assert partition.query().boots == 2
             partition.destroy()

@@ -70,37 +70,6 @@ void FakeBackend::create(const Uuid& uuid, const std::string& name) {
     entry->second.status.name = name;
 }
 
-void FakeBackend::add_cpus(const Uuid& uuid, const std::vector<unsigned>& cpus,
-                           backend::CpuRole role) {
-    const bool idle = role == backend::CpuRole::idle;
-    const auto lock = machine_->enter(idle ? "add_idle_cpus" : "add_cpus", &uuid);
-    auto& status = machine_->find(uuid).status;
-    need(status, {State::created});
-    for (const auto& [other, partition] : machine_->partitions_) {
-        for (const unsigned cpu : cpus) {
-            const auto& run = partition.status.cpus;
-            const auto& idle = partition.status.idle_cpus;
-            if (std::count(run.begin(), run.end(), cpu) + std::count(idle.begin(), idle.end(), cpu))
-                throw Error(VIR_ERR_RESOURCE_BUSY, fmt::format("CPU {} is held already", cpu));
-        }
-    }
-    if (std::count(cpus.begin(), cpus.end(), 0U) != 0 || cpus.empty())
-        throw Error(VIR_ERR_INVALID_ARG, "CPU 0 cannot be given away");
-    auto& list = role == backend::CpuRole::run ? status.cpus : status.idle_cpus;
-    list.insert(list.end(), cpus.begin(), cpus.end());
-}
-
-void FakeBackend::add_memory(const Uuid& uuid, std::uint64_t size_kib, std::optional<int> node) {
-    const auto lock = machine_->enter("add_memory", &uuid);
-    auto& partition = machine_->find(uuid);
-    need(partition.status, {State::created});
-    if (size_kib == 0 || size_kib % machine_->limits.memory_align_kib != 0)
-        throw Error(VIR_ERR_INVALID_ARG, fmt::format("{} KiB are not aligned", size_kib));
-    partition.status.memory.push_back({machine_->next_address_kib_, size_kib, node.value_or(0)});
-    partition.status.memory_kib += size_kib;
-    machine_->next_address_kib_ += size_kib;
-}
-
 void FakeBackend::load(const Uuid& uuid, const Fd& kernel, const Fd& initrd,
                        const std::string& cmdline) {
     const auto lock = machine_->enter("load", &uuid);
@@ -128,6 +97,7 @@ void FakeBackend::start(const Uuid& uuid) {
     partition.status.panic.clear();
     partition.status.app.reset();
     partition.status.console_bytes = 0;
+    partition.status.answers = {};
     ++partition.status.boots;
     partition.boot_pending = true;
     machine_->set_state(partition, State::booting);
@@ -167,18 +137,6 @@ void FakeBackend::cancel(const Uuid& uuid) {
     const auto lock = machine_->enter("cancel");
     machine_->find(uuid).cancelled = true;
     machine_->changed_.notify_all();
-}
-
-void FakeBackend::request(const Uuid& uuid, backend::Request what) {
-    const auto lock = machine_->enter("request");
-    auto& partition = machine_->find(uuid);
-    need(partition.status, {State::running});
-    if (partition.hung)
-        return;
-    const bool poweroff = what == backend::Request::poweroff;
-    machine_->emit(partition,
-                   poweroff ? "reboot: Power down\r\n" : "reboot: Restarting system\r\n");
-    machine_->set_state(partition, poweroff ? State::poweroff : State::reboot);
 }
 
 backend::Status FakeBackend::status(const Uuid& uuid) {

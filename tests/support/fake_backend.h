@@ -11,6 +11,7 @@
 // Thread-safe.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -46,6 +47,19 @@ class FakeMachine {
     void app_ends(const Uuid& uuid, backend::State how, const std::string& reason = {});
     void app_writes(const Uuid& uuid, const std::string& text);
     [[nodiscard]] std::string app_input(const Uuid& uuid);
+    // How it answers requests from now on: as it should, with an error and so much done of what
+    // was asked for, or never (until it is withdrawn).
+    struct Manners {
+        bool silent = false;
+        int error = 0;
+        std::uint64_t done_kib = 0;  // with an error
+    };
+    void app_answers(const Uuid& uuid, backend::Request what, const Manners& manners);
+    void app_reports(const Uuid& uuid, const backend::AppStats& stats);
+    // So many of its CPUs answer no NMI.
+    void app_misses_nmi(const Uuid& uuid, unsigned cpus);
+    // What has been asked of all app kernels, in order.
+    [[nodiscard]] std::vector<backend::Ask> asked();
     // The next stop or destroy of it finds a CPU that does not answer.
     void lose_on_stop(const Uuid& uuid);
     // It vanishes, as if another program had destroyed it.
@@ -79,6 +93,11 @@ class FakeMachine {
         bool hung = false;
         bool cancelled = false;
         bool lost_on_stop = false;
+        std::map<backend::Request, Manners> manners;
+        std::array<backend::Ask, backend::channels> asks{};
+        std::optional<backend::AppStats> stats;
+        unsigned deaf_cpus = 0;
+        unsigned last_id = 0;
         std::vector<Console> consoles;
         std::vector<Watch> watches;
     };
@@ -86,6 +105,10 @@ class FakeMachine {
     std::unique_lock<std::mutex> enter(const std::string& call, const Uuid* uuid = nullptr);
     Partition& find(const Uuid& uuid);
     void set_state(Partition& partition, backend::State state);
+    void notice(Partition& partition);  // status() has something new
+    void answer(Partition& partition, std::size_t channel, int error, std::uint64_t value_kib);
+    void obey(Partition& partition, std::size_t channel);
+    void end_by_request(Partition& partition, backend::State state);
     void emit(Partition& partition, const std::string& text);
     void end_consoles(Partition& partition);
     void boot(Partition& partition);
@@ -102,6 +125,7 @@ class FakeMachine {
     std::set<std::string> held_;                          // mutex_
     std::set<std::string> waiting_;                       // mutex_: calls that are being held
     std::vector<std::string> calls_;                      // mutex_
+    std::vector<backend::Ask> asked_;                     // mutex_
     std::uint64_t next_address_kib_ = 4U << 20;           // mutex_
     bool stopping_ = false;                               // mutex_
     Fd wake_;
@@ -117,14 +141,23 @@ class FakeBackend final : public backend::Backend {
     void create(const Uuid& uuid, const std::string& name) override;
     void add_cpus(const Uuid& uuid, const std::vector<unsigned>& cpus,
                   backend::CpuRole role) override;
-    void add_memory(const Uuid& uuid, std::uint64_t size_kib, std::optional<int> node) override;
+    void remove_cpus(const Uuid& uuid, const std::vector<unsigned>& cpus) override;
+    Claimed add_memory(const Uuid& uuid, const Claim& claim) override;
+    std::uint64_t remove_memory(const Uuid& uuid) override;
     void load(const Uuid& uuid, const Fd& kernel, const Fd& initrd,
               const std::string& cmdline) override;
     void start(const Uuid& uuid) override;
     void stop(const Uuid& uuid) override;
     void destroy(const Uuid& uuid) override;
     void cancel(const Uuid& uuid) override;
-    void request(const Uuid& uuid, backend::Request what) override;
+    std::uint32_t request(const Uuid& uuid, const backend::Ask& ask) override;
+    void withdraw(const Uuid& uuid, backend::Channel channel) override;
+    void pause(const Uuid& uuid) override;
+    void resume(const Uuid& uuid) override;
+    unsigned nmi(const Uuid& uuid, Nmi what) override;
+    [[nodiscard]] std::vector<backend::Registers> registers(const Uuid& uuid) override;
+    [[nodiscard]] std::optional<backend::AppStats> stats(const Uuid& uuid) override;
+    [[nodiscard]] Fd memory_file(const Uuid& uuid) override;
     [[nodiscard]] backend::Status status(const Uuid& uuid) override;
     [[nodiscard]] Fd watch(const Uuid& uuid) override;
     [[nodiscard]] Console open_console(const Uuid& uuid, std::uint64_t position) override;

@@ -156,6 +156,10 @@ FakeMachine::Partition& FakeMachine::find(const Uuid& uuid) {
 
 void FakeMachine::set_state(Partition& partition, State state) {
     partition.status.state = state;
+    notice(partition);
+}
+
+void FakeMachine::notice(Partition& partition) {
     for (const Watch& watch : partition.watches)
         (void)!::write(watch.writer.get(), "x", 1);
     wake();
@@ -196,6 +200,8 @@ void FakeMachine::boot(Partition& partition) {
     app.release = "6.1.0-fake";
     app.hostname = partition.status.name;
     partition.status.app = app;
+    std::fill(partition.status.cpu_use.begin(), partition.status.cpu_use.end(),
+              backend::Use::given);
     set_state(partition, State::running);
 }
 

@@ -69,7 +69,7 @@ static void check_structures(void) {
     info.flags = 1;
     CALL(control, MK_GET_INFO, &info, EOPNOTSUPP);
     info.flags = 0;
-    info.pad2 = 1;
+    info.pad = 1;
     CALL(control, MK_GET_INFO, &info, EINVAL);
     info.size = 4;
     CALL(control, MK_GET_INFO, &info, EINVAL);
@@ -82,7 +82,7 @@ static void check_structures(void) {
         uint64_t tail;
     } longer = {.info = {.size = sizeof(longer)}};
     CALL(control, MK_GET_INFO, &longer, 0);
-    longer.info.pad = longer.info.pad2 = 0;
+    longer.info.pad = 0;
     longer.tail = 1;
     CALL(control, MK_GET_INFO, &longer, E2BIG);
     longer.info.size = 1u << 30;
@@ -236,7 +236,7 @@ static void check_states(int fd) {
     CALL(fd, MK_STOP, &stop, 0);
     SIZED(mk_request, request, .op = MK_REQUEST_POWEROFF);
     CALL(fd, MK_REQUEST, &request, EBUSY);
-    request.op = 9;
+    request.op = 99;
     CALL(fd, MK_REQUEST, &request, EINVAL);
     SIZED(mk_cancel, cancel, .flags = 0);
     CALL(fd, MK_CANCEL, &cancel, 0);

@@ -23,7 +23,7 @@ struct ReconcileTest : test::DriverFixture {
     void make_partition(const Uuid& uuid, const std::string& name, bool started) {
         test::FakeBackend kernel(machine);
         kernel.create(uuid, name);
-        kernel.add_memory(uuid, 64U << 10, 0);
+        static_cast<void>(kernel.add_memory(uuid, {64U << 10, 0}));
         kernel.add_cpus(uuid, {5, 6}, backend::CpuRole::run);
         const Fd kernel_file = open_file(sandbox.kernel(), O_RDONLY);
         kernel.load(uuid, kernel_file, kernel_file, "");

@@ -59,7 +59,7 @@
 #include <linux/types.h>
 
 #define MK_DEVICE		"/dev/multikernel"
-#define MK_ABI_VERSION		1
+#define MK_ABI_VERSION		2
 
 #define MK_UUID_BYTES		16
 #define MK_NAME_BYTES		64	/* with the final NUL; callers cut longer ones */
@@ -99,6 +99,8 @@ enum mk_blocker {
  * @MK_STATE_PANIC: it crashed; &mk_query.panic has the reason if known
  * @MK_STATE_STOPPED: MK_STOP ended it; resources are kept, MK_LOAD may follow
  * @MK_STATE_LOST: a CPU did not answer INIT; nothing of it can be given back
+ * @MK_STATE_PAUSED: its CPUs are held by MK_PAUSE, or because it flooded the host
+ *	with doorbells (see &mk_info.doorbells_per_second); MK_RESUME lets them go on
  */
 enum mk_state {
 	MK_STATE_CREATED	= 0,
@@ -111,6 +113,7 @@ enum mk_state {
 	MK_STATE_PANIC		= 7,
 	MK_STATE_STOPPED	= 8,
 	MK_STATE_LOST		= 9,
+	MK_STATE_PAUSED		= 10,
 };
 
 /**
@@ -121,7 +124,7 @@ enum mk_state {
  * @blockers: out: bit mask of enum mk_blocker; 0 if partitions can run
  * @features: out: 0; bits for later additions
  * @tsc_khz: out: frequency of the time stamp counter
- * @max_partitions: out: how many partitions fit at once (low memory bounds it)
+ * @max_partitions: out: how many partitions can exist at once
  * @partitions: out: how many exist
  * @pad: must be 0
  * @memory_align_bytes: out: partition memory comes in multiples of this
@@ -129,7 +132,8 @@ enum mk_state {
  *	itself (command line, tables, shared pages); the app kernel sees the rest
  * @message: user pointer to a message buffer; filled if @blockers is not 0
  * @message_bytes: size of the buffer
- * @pad2: must be 0
+ * @doorbells_per_second: out: a partition that rings the host more often than
+ *	this is paused
  *
  * Return: 0 or -1 with EFAULT, EINVAL, E2BIG, EOPNOTSUPP.
  */
@@ -147,7 +151,7 @@ struct mk_info {
 	__aligned_u64 control_bytes;
 	__aligned_u64 message;
 	__u32 message_bytes;
-	__u32 pad2;
+	__u32 doorbells_per_second;
 };
 
 /**
@@ -229,21 +233,52 @@ struct mk_list {
 };
 
 /**
- * struct mk_add_memory - MK_ADD_MEMORY on a partition file, state created
+ * enum mk_range_state - who uses a range of partition memory
+ * @MK_RANGE_BOOT: the app kernel, since it booted
+ * @MK_RANGE_TAKEN: nobody; the partition owns it, the app kernel was not told
+ * @MK_RANGE_GIVEN: the app kernel, since it answered MK_REQUEST_MEMORY_ADD, or
+ *	may do so: it was asked and did not answer yet
+ * @MK_RANGE_RELEASED: nobody; the app kernel gave it up (MK_REQUEST_MEMORY_REMOVE,
+ *	MK_REQUEST_BALLOON); MK_REMOVE_MEMORY gives it back to the host
+ */
+enum mk_range_state {
+	MK_RANGE_BOOT		= 0,
+	MK_RANGE_TAKEN		= 1,
+	MK_RANGE_GIVEN		= 2,
+	MK_RANGE_RELEASED	= 3,
+};
+
+/* Flags of MK_ADD_MEMORY. */
+#define MK_MEMORY_RETURN	(1 << 0)	/* fill what the balloon gave back to the host */
+
+/**
+ * struct mk_add_memory - MK_ADD_MEMORY on a partition file
  * @size: sizeof(struct mk_add_memory)
- * @flags: must be 0
- * @bytes: how much; a multiple of &mk_info.memory_align_bytes
+ * @flags: MK_MEMORY_RETURN or 0
+ * @bytes: how much; a multiple of &mk_info.memory_align_bytes, and of @align_bytes
  * @node: NUMA node to take it from; -1 for any
- * @pad: must be 0
+ * @id: out: identifies the ranges of this call in MK_QUERY_MEMORY
  * @message: user pointer to a message buffer
  * @message_bytes: size of the buffer
- * @pad2: must be 0
+ * @pad: must be 0
+ * @align_bytes: each range begins at, and has, a multiple of this; a power of
+ *	two; 0 for &mk_info.memory_align_bytes. Memory that is to be added to a running
+ *	app kernel must be in units of its &mk_stats.block_bytes
  *
  * The memory is claimed from the host's free and movable memory, in as few
  * contiguous ranges as can be had, and scrubbed. It may take seconds; the
  * partition's progress is in &mk_query.claimed_bytes, and MK_CANCEL or a fatal
- * signal ends it. The first range must hold the control area, the kernel and
+ * signal ends it.
+ *
+ * In state created: the first range must hold the control area, the kernel and
  * the initramfs. May be called several times, e.g. once for each node.
+ *
+ * In states running and paused: the ranges are taken (state
+ * MK_RANGE_TAKEN) and mapped by nobody until MK_REQUEST_MEMORY_ADD. With
+ * MK_MEMORY_RETURN the pages are those, at their old addresses, that the app kernel
+ * had at its boot and gave up through its balloon; the host may use some of them for
+ * good by now, then less than @bytes is claimed and @bytes is set to what it was;
+ * the app kernel takes them back when MK_REQUEST_BALLOON asks for a smaller balloon.
  *
  * Return: 0 or -1 with ENOMEM (message says how much there was), EBUSY, EINTR,
  * ECANCELED and the general ones; on failure nothing was taken.
@@ -253,10 +288,40 @@ struct mk_add_memory {
 	__u32 flags;
 	__aligned_u64 bytes;
 	__s32 node;
-	__u32 pad;
+	__u32 id;
 	__aligned_u64 message;
 	__u32 message_bytes;
-	__u32 pad2;
+	__u32 pad;
+	__aligned_u64 align_bytes;
+};
+
+/**
+ * struct mk_remove_memory - MK_REMOVE_MEMORY on a partition file: give some back
+ * @size: sizeof(struct mk_remove_memory)
+ * @flags: must be 0
+ * @start: physical address
+ * @bytes: length; both 0: all ranges that can be given back
+ * @freed_bytes: out: how much was given back
+ * @message: user pointer to a message buffer
+ * @message_bytes: size of the buffer
+ * @pad: must be 0
+ *
+ * For ranges, and parts of them, that no app kernel uses (MK_RANGE_TAKEN,
+ * MK_RANGE_RELEASED). They are scrubbed; what a memory file or mapping holds is
+ * freed when that lets go.
+ *
+ * Return: 0 or -1 with EBUSY (the app kernel uses it), EINVAL (not of this
+ * partition) and the general ones.
+ */
+struct mk_remove_memory {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 start;
+	__aligned_u64 bytes;
+	__aligned_u64 freed_bytes;
+	__aligned_u64 message;
+	__u32 message_bytes;
+	__u32 pad;
 };
 
 /**
@@ -264,14 +329,17 @@ struct mk_add_memory {
  * @MK_CPU_RUN: the app kernel runs on it
  * @MK_CPU_IDLE: nobody runs on it: the second thread of a core whose first
  *	thread the partition uses
+ * @MK_CPU_SPARE: not taken, only named to the app kernel when it boots: one that
+ *	may be added while it runs. Several partitions may name the same CPU.
  */
 enum mk_cpu_role {
 	MK_CPU_RUN	= 0,
 	MK_CPU_IDLE	= 1,
+	MK_CPU_SPARE	= 2,
 };
 
 /**
- * struct mk_add_cpus - MK_ADD_CPUS on a partition file, state created
+ * struct mk_add_cpus - MK_ADD_CPUS on a partition file
  * @size: sizeof(struct mk_add_cpus)
  * @flags: must be 0
  * @cpus: user pointer to an array of __u32 CPU numbers
@@ -285,8 +353,13 @@ enum mk_cpu_role {
  * host cannot bring them online until the partition gives them back. The first
  * CPU with role run is the one that boots. CPU 0 cannot be given away.
  *
+ * In state created, and, but for spares, in running and paused. Then a CPU with
+ * role run must be one that the app kernel knows since it booted (as own or spare
+ * CPU), and it waits in reset until MK_REQUEST_CPU_ADD.
+ *
  * Return: 0 or -1 with EBUSY (held by another, or could not be taken offline),
- * EINVAL, EINTR and the general ones; on failure none was taken.
+ * EINVAL, ENOSPC (not a CPU that the app kernel knows), EINTR and the general
+ * ones; on failure none was taken.
  */
 struct mk_add_cpus {
 	__u32 size;
@@ -297,6 +370,36 @@ struct mk_add_cpus {
 	__aligned_u64 message;
 	__u32 message_bytes;
 	__u32 pad;
+};
+
+/**
+ * struct mk_remove_cpus - MK_REMOVE_CPUS on a partition file: give some back
+ * @size: sizeof(struct mk_remove_cpus)
+ * @flags: must be 0
+ * @cpus: user pointer to an array of __u32 CPU numbers
+ * @count: length of the array
+ * @pad: must be 0
+ * @message: user pointer to a message buffer
+ * @message_bytes: size of the buffer
+ * @pad2: must be 0
+ *
+ * In states running and paused. For CPUs that the app kernel does not use: it was
+ * not told of them, or answered MK_REQUEST_CPU_REMOVE. They are reset, scrubbed and
+ * the host's again (online, unless they were offline when they were taken).
+ *
+ * Return: 0 or -1 with EBUSY (the app kernel uses one; none was given back),
+ * EINVAL (not this partition's), EIO (one did not answer; it stays) and the
+ * general ones.
+ */
+struct mk_remove_cpus {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 cpus;
+	__u32 count;
+	__u32 pad;
+	__aligned_u64 message;
+	__u32 message_bytes;
+	__u32 pad2;
 };
 
 /**
@@ -405,13 +508,44 @@ struct mk_cancel {
 };
 
 /**
+ * enum mk_channel - requests of one channel are answered one after the other
+ * @MK_CHANNEL_POWER: MK_REQUEST_POWEROFF, MK_REQUEST_REBOOT
+ * @MK_CHANNEL_CPU: MK_REQUEST_CPU_ADD, MK_REQUEST_CPU_REMOVE
+ * @MK_CHANNEL_MEMORY: MK_REQUEST_MEMORY_ADD, _MEMORY_REMOVE, _BALLOON
+ * @MK_CHANNEL_KEY: MK_REQUEST_SYSRQ
+ * @MK_CHANNELS: how many there are
+ */
+enum mk_channel {
+	MK_CHANNEL_POWER	= 0,
+	MK_CHANNEL_CPU		= 1,
+	MK_CHANNEL_MEMORY	= 2,
+	MK_CHANNEL_KEY		= 3,
+	MK_CHANNELS		= 4,
+};
+
+/**
  * enum mk_request_op - what an app kernel can be asked for
  * @MK_REQUEST_POWEROFF: an orderly power-off, as by a power button
  * @MK_REQUEST_REBOOT: an orderly reboot
+ * @MK_REQUEST_CPU_ADD: bring up CPU @arg (host number), which it owns
+ * @MK_REQUEST_CPU_REMOVE: take CPU @arg offline; EBUSY for the CPU it booted on
+ * @MK_REQUEST_MEMORY_ADD: use the range at @arg, @bytes long, one of MK_QUERY_MEMORY
+ *	in state MK_RANGE_TAKEN; the answer's value is how many bytes it uses
+ * @MK_REQUEST_MEMORY_REMOVE: give up such a range; the value is how many bytes it
+ *	gave up (whole blocks of it)
+ * @MK_REQUEST_BALLOON: give up @bytes, in all, of the memory that it had at boot;
+ *	the value is how much it has given up after that
+ * @MK_REQUEST_SYSRQ: act on the SysRq key @arg (ASCII)
  */
 enum mk_request_op {
 	MK_REQUEST_POWEROFF	= 1,
 	MK_REQUEST_REBOOT	= 2,
+	MK_REQUEST_CPU_ADD	= 3,
+	MK_REQUEST_CPU_REMOVE	= 4,
+	MK_REQUEST_MEMORY_ADD	= 5,
+	MK_REQUEST_MEMORY_REMOVE = 6,
+	MK_REQUEST_BALLOON	= 7,
+	MK_REQUEST_SYSRQ	= 8,
 };
 
 /**
@@ -419,20 +553,150 @@ enum mk_request_op {
  * @size: sizeof(struct mk_request)
  * @flags: must be 0
  * @op: enum mk_request_op
- * @seq: out: sequence number of this request
+ * @seq: out: sequence number of this request, in its channel
+ * @arg: see @op; 0 where it says nothing
+ * @bytes: see @op; 0 where it says nothing
  *
  * Asynchronous: returns once the request is posted. When the app kernel's
- * module has taken it, poll() wakes and &mk_query.request_done is @seq. What
- * comes of it (state poweroff) is another event. It is never waited for.
+ * module has answered, poll() wakes and &mk_answer.done of its channel is @seq.
+ * What comes of a power request (state poweroff) is another event. It is never
+ * waited for, and an unanswered request blocks its own channel only.
  *
- * Return: 0 or -1 with EBUSY (not running), EAGAIN (the last request is still
- * unanswered) and the general ones.
+ * Return: 0 or -1 with EBUSY (not running; a CPU or range that is not in the
+ * state for it), EAGAIN (the last request of the channel is still unanswered) and
+ * the general ones.
  */
 struct mk_request {
 	__u32 size;
 	__u32 flags;
 	__u32 op;
 	__u32 seq;
+	__aligned_u64 arg;
+	__aligned_u64 bytes;
+};
+
+/**
+ * struct mk_withdraw - MK_WITHDRAW on a partition file: no longer wanted
+ * @size: sizeof(struct mk_withdraw)
+ * @flags: must be 0
+ * @channel: enum mk_channel
+ * @pad: must be 0
+ *
+ * Tells the app kernel to stop working on the request, which it answers as soon as
+ * it can, with how far it came. The channel stays blocked until then.
+ *
+ * Return: 0 (also if nothing is unanswered) or -1 with the general ones.
+ */
+struct mk_withdraw {
+	__u32 size;
+	__u32 flags;
+	__u32 channel;
+	__u32 pad;
+};
+
+/**
+ * struct mk_answer - the last request of a channel, &mk_query.answers
+ * @posted: its sequence number; 0 if there was none since MK_START
+ * @done: sequence number of the last one that was answered
+ * @result: of that: 0 or a negative errno, as the app kernel says
+ * @op: of that: enum mk_request_op
+ * @arg: of that
+ * @value: of that: how far it came, as the app kernel says; see enum mk_request_op
+ */
+struct mk_answer {
+	__u32 posted;
+	__u32 done;
+	__s32 result;
+	__u32 op;
+	__aligned_u64 arg;
+	__aligned_u64 value;
+};
+
+/**
+ * struct mk_pause - MK_PAUSE and MK_RESUME on a partition file
+ * @size: sizeof(struct mk_pause)
+ * @flags: must be 0
+ * @message: user pointer to a message buffer
+ * @message_bytes: size of the buffer
+ * @missing: out: number of CPUs that did not answer
+ *
+ * MK_PAUSE (state running): an NMI stops all CPUs of the partition, busy ones and
+ * ones with interrupts off too, wherever they are; each saves its registers (see
+ * MK_QUERY_REGISTERS) and sleeps. All or none: if one does not answer, the others
+ * go on. MK_RESUME (state paused) lets them go on.
+ *
+ * Return: 0 or -1 with ETIMEDOUT (@missing did not answer, the state is what it
+ * was), EBUSY and the general ones.
+ */
+struct mk_pause {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 message;
+	__u32 message_bytes;
+	__u32 missing;
+};
+
+/**
+ * enum mk_nmi_op - what an NMI is sent for
+ * @MK_NMI_BACKTRACE: each CPU prints where it is
+ * @MK_NMI_REGISTERS: each CPU saves its registers, for MK_QUERY_REGISTERS; for a
+ *	partition that is dead (state panic, halted, ...) or hangs
+ */
+enum mk_nmi_op {
+	MK_NMI_BACKTRACE	= 1,
+	MK_NMI_REGISTERS	= 2,
+};
+
+/**
+ * struct mk_nmi - MK_NMI on a partition file: interrupt its CPUs by force
+ * @size: sizeof(struct mk_nmi)
+ * @flags: must be 0
+ * @op: enum mk_nmi_op
+ * @missing: out: number of CPUs that did not answer within a second
+ *
+ * States running, poweroff, reboot, halted, panic; MK_NMI_REGISTERS does
+ * nothing in state paused, where they are saved already.
+ *
+ * Return: 0 (look at @missing) or -1 with EBUSY and the general ones.
+ */
+struct mk_nmi {
+	__u32 size;
+	__u32 flags;
+	__u32 op;
+	__u32 missing;
+};
+
+#define MK_REGISTERS		27
+
+/**
+ * struct mk_registers - what one CPU was doing
+ * @cpu: host CPU number
+ * @valid: 1; 0 if the CPU never answered (hung, or never started): the rest is 0
+ * @values: as elf_gregset_t of x86-64 has them (arch/x86/include/asm/elf.h), as the
+ *	app kernel says
+ */
+struct mk_registers {
+	__u32 cpu;
+	__u32 valid;
+	__aligned_u64 values[MK_REGISTERS];
+};
+
+/**
+ * struct mk_query_registers - MK_QUERY_REGISTERS on a partition file
+ * @size: sizeof(struct mk_query_registers)
+ * @flags: must be 0
+ * @registers: user pointer to an array of struct mk_registers, in vCPU order
+ * @count: in: length of the array; out: number of CPUs with role run
+ * @pad: must be 0
+ *
+ * Return: 0 or -1 with EMSGSIZE and the general ones.
+ */
+struct mk_query_registers {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 registers;
+	__u32 count;
+	__u32 pad;
 };
 
 /**
@@ -443,15 +707,15 @@ struct mk_request {
  * @name: its name
  * @state: enum mk_state
  * @generation: counts state changes; poll() on this file says EPOLLIN|EPOLLPRI
- *	while it, or @request_done, differs from what the last MK_QUERY on this
- *	file returned
+ *	while it, or a @done of @answers, differs from what the last MK_QUERY on
+ *	this file returned
  * @boots: how often MK_START succeeded
  * @cpus: number of CPUs with role run
  * @idle_cpus: number of CPUs with role idle
  * @ranges: number of memory ranges
  * @online_cpus: CPUs online in the app kernel, as it says; 0 if unknown
- * @request_done: sequence number of the last request that was answered
- * @request_result: its result: 0 or a negative errno, as the app kernel says
+ * @known_cpus: how many different CPUs the app kernel can ever be given, by what
+ *	it was booted with; 0 before MK_LOAD
  * @pad: 0
  * @memory_bytes: memory it owns
  * @wanted_bytes: while MK_ADD_MEMORY runs: what it wants in all; else 0
@@ -475,6 +739,10 @@ struct mk_request {
  * @release: app kernel's release (uname -r), as it says, escaped ASCII
  * @hostname: app kernel's host name, as it says, escaped ASCII
  * @panic: reason of a crash, as it says, escaped ASCII
+ * @balloon_bytes: boot memory that the app kernel has given up, as it says
+ * @block_bytes: size of the app kernel's memory blocks, checked; 0 if unknown
+ * @doorbells: how often the app kernel has rung since MK_START
+ * @answers: of each channel
  *
  * Return: 0 or -1 with the general ones.
  */
@@ -490,9 +758,8 @@ struct mk_query {
 	__u32 idle_cpus;
 	__u32 ranges;
 	__u32 online_cpus;
-	__u32 request_done;
-	__s32 request_result;
-	__u32 pad;
+	__u32 known_cpus;
+	__u64 pad;
 	__aligned_u64 memory_bytes;
 	__aligned_u64 wanted_bytes;
 	__aligned_u64 claimed_bytes;
@@ -513,6 +780,81 @@ struct mk_query {
 	char release[72];
 	char hostname[72];
 	char panic[MK_PANIC_BYTES];
+	__aligned_u64 balloon_bytes;
+	__aligned_u64 block_bytes;
+	__aligned_u64 doorbells;
+	struct mk_answer answers[MK_CHANNELS];
+};
+
+/**
+ * struct mk_cpu_stats - what one CPU has done, as the app kernel says
+ * @cpu: host CPU number
+ * @app_cpu: the app kernel's number of it; -1 if it has none
+ * @online: 1 if it is online there
+ * @pad: 0
+ * @user_ns: time spent in user space
+ * @system_ns: in the kernel
+ * @idle_ns: idle
+ * @irq_ns: in interrupts, hard and soft
+ */
+struct mk_cpu_stats {
+	__u32 cpu;
+	__s32 app_cpu;
+	__u32 online;
+	__u32 pad;
+	__aligned_u64 user_ns;
+	__aligned_u64 system_ns;
+	__aligned_u64 idle_ns;
+	__aligned_u64 irq_ns;
+};
+
+/**
+ * struct mk_query_stats - MK_QUERY_STATS on a partition file
+ * @size: sizeof(struct mk_query_stats)
+ * @flags: must be 0
+ * @cpus: user pointer to an array of struct mk_cpu_stats, in vCPU order
+ * @count: in: length of the array; out: number of CPUs with role run
+ * @valid: 1 if the app kernel has written the page, else all that follows is 0
+ * @load: load averages over 1, 5 and 15 minutes, in 1/65536
+ * @pad: 0
+ * @realtime_ns: its CLOCK_REALTIME when it wrote the page
+ * @uptime_ns: its CLOCK_BOOTTIME then
+ * @total_bytes: memory it manages
+ * @free_bytes: unused
+ * @available_bytes: that can be had without swapping
+ * @cached_bytes: page cache and buffers
+ * @swap_total_bytes: swap space
+ * @swap_free_bytes: unused swap space
+ * @swap_in_bytes: swapped in since boot
+ * @swap_out_bytes: swapped out since boot
+ * @major_faults: since boot
+ * @minor_faults: since boot
+ *
+ * Read from a page that the app kernel's module writes about once a second; no
+ * call into the app kernel is made.
+ *
+ * Return: 0 or -1 with EMSGSIZE and the general ones.
+ */
+struct mk_query_stats {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 cpus;
+	__u32 count;
+	__u32 valid;
+	__u32 load[3];
+	__u32 pad;
+	__aligned_u64 realtime_ns;
+	__aligned_u64 uptime_ns;
+	__aligned_u64 total_bytes;
+	__aligned_u64 free_bytes;
+	__aligned_u64 available_bytes;
+	__aligned_u64 cached_bytes;
+	__aligned_u64 swap_total_bytes;
+	__aligned_u64 swap_free_bytes;
+	__aligned_u64 swap_in_bytes;
+	__aligned_u64 swap_out_bytes;
+	__aligned_u64 major_faults;
+	__aligned_u64 minor_faults;
 };
 
 /**
@@ -520,12 +862,16 @@ struct mk_query {
  * @start: physical address
  * @bytes: length
  * @node: NUMA node
+ * @state: enum mk_range_state
+ * @id: of the MK_ADD_MEMORY that claimed it
  * @pad: 0
  */
 struct mk_range {
 	__aligned_u64 start;
 	__aligned_u64 bytes;
 	__s32 node;
+	__u32 state;
+	__u32 id;
 	__u32 pad;
 };
 
@@ -548,13 +894,29 @@ struct mk_query_memory {
 };
 
 /**
+ * enum mk_cpu_state - who uses a CPU of a partition
+ * @MK_CPU_TAKEN: nobody; it waits in reset, the app kernel was not told
+ * @MK_CPU_GIVEN: the app kernel, or it may: it was asked to and did not answer yet
+ * @MK_CPU_RELEASED: nobody; the app kernel answered MK_REQUEST_CPU_REMOVE
+ */
+enum mk_cpu_state {
+	MK_CPU_TAKEN	= 0,
+	MK_CPU_GIVEN	= 1,
+	MK_CPU_RELEASED	= 2,
+};
+
+/**
  * struct mk_cpu - one CPU of a partition
  * @cpu: host CPU number
  * @role: enum mk_cpu_role
+ * @state: enum mk_cpu_state; spares are MK_CPU_TAKEN
+ * @pad: 0
  */
 struct mk_cpu {
 	__u32 cpu;
 	__u32 role;
+	__u32 state;
+	__u32 pad;
 };
 
 /**
@@ -649,5 +1011,13 @@ struct mk_memory_fd {
 #define MK_QUERY_CPUS		_IOWR(MK_IOC_TYPE, 0x1a, struct mk_query_cpus)
 #define MK_CONSOLE		_IOWR(MK_IOC_TYPE, 0x1b, struct mk_console)
 #define MK_MEMORY_FD		_IOWR(MK_IOC_TYPE, 0x1c, struct mk_memory_fd)
+#define MK_REMOVE_MEMORY	_IOWR(MK_IOC_TYPE, 0x1d, struct mk_remove_memory)
+#define MK_REMOVE_CPUS		_IOWR(MK_IOC_TYPE, 0x1e, struct mk_remove_cpus)
+#define MK_WITHDRAW		_IOWR(MK_IOC_TYPE, 0x1f, struct mk_withdraw)
+#define MK_PAUSE		_IOWR(MK_IOC_TYPE, 0x20, struct mk_pause)
+#define MK_RESUME		_IOWR(MK_IOC_TYPE, 0x21, struct mk_pause)
+#define MK_NMI			_IOWR(MK_IOC_TYPE, 0x22, struct mk_nmi)
+#define MK_QUERY_REGISTERS	_IOWR(MK_IOC_TYPE, 0x23, struct mk_query_registers)
+#define MK_QUERY_STATS		_IOWR(MK_IOC_TYPE, 0x24, struct mk_query_stats)
 
 #endif /* _UAPI_LINUX_MULTIKERNEL_H */

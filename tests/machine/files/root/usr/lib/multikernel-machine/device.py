@@ -12,7 +12,7 @@ import struct
 from ctypes import c_char, c_int32 as s32, c_uint8 as u8, c_uint32 as u32, c_uint64 as u64
 
 STATES = ("created", "loaded", "booting", "running", "poweroff", "reboot", "halted", "panic",
-          "stopped", "lost")
+          "stopped", "lost", "paused")
 POWEROFF, REBOOT = 1, 2
 RUN, IDLE = 0, 1
 
@@ -24,27 +24,40 @@ def _structure(name, *fields):
 _SAY = [("message", u64), ("message_bytes", u32), ("pad2", u32)]
 Info = _structure("Info", ("abi_version", u32), ("blockers", u32), ("features", u64),
                   ("tsc_khz", u32), ("max_partitions", u32), ("partitions", u32), ("pad", u32),
-                  ("memory_align_bytes", u64), ("control_bytes", u64), *_SAY)
+                  ("memory_align_bytes", u64), ("control_bytes", u64), *_SAY[:2],
+                  ("doorbells_per_second", u32))
 Create = _structure("Create", ("uuid", u8 * 16), ("name", c_char * 64), ("fd", s32), ("pad", u32),
                     *_SAY)
 Open = _structure("Open", ("uuid", u8 * 16), ("fd", s32), ("pad", u32))
 List = _structure("List", ("entries", u64), ("count", u32), ("pad", u32))
-AddMemory = _structure("AddMemory", ("bytes", u64), ("node", s32), ("pad", u32), *_SAY)
+AddMemory = _structure("AddMemory", ("bytes", u64), ("node", s32), ("id", u32), *_SAY,
+                       ("align_bytes", u64))
 AddCpus = _structure("AddCpus", ("cpus", u64), ("count", u32), ("role", u32), *_SAY)
 Load = _structure("Load", ("kernel_fd", s32), ("initrd_fd", s32), ("cmdline", u64),
                   ("cmdline_bytes", u32), ("message_bytes", u32), ("message", u64))
 Start = _structure("Start", *_SAY)
 Plain = _structure("Plain")
-Request = _structure("Request", ("op", u32), ("seq", u32))
+Request = _structure("Request", ("op", u32), ("seq", u32), ("arg", u64), ("bytes", u64))
+
+
+class Answer(ctypes.Structure):
+    """mk_answer"""
+
+    _fields_ = [("posted", u32), ("done", u32), ("result", s32), ("op", u32), ("arg", u64),
+                ("value", u64)]
+
+
+
 Query = _structure(
     "Query", ("uuid", u8 * 16), ("name", c_char * 64), ("state", u32), ("generation", u32),
     ("boots", u32), ("cpus", u32), ("idle_cpus", u32), ("ranges", u32), ("online_cpus", u32),
-    ("request_done", u32), ("request_result", s32), ("pad", u32),
+    ("known_cpus", u32), ("pad", u64),
     *((name, u64) for name in (
         "memory_bytes", "wanted_bytes", "claimed_bytes", "heartbeat", "app_total_bytes",
         "app_free_bytes", "app_available_bytes", "app_uptime_ns", "app_busy_ns", "console_bytes",
         "claim_ns", "scrub_ns", "offline_ns", "load_ns", "wake_ns", "module_ns", "started_ns")),
-    ("release", c_char * 72), ("hostname", c_char * 72), ("panic", c_char * 256))
+    ("release", c_char * 72), ("hostname", c_char * 72), ("panic", c_char * 256),
+    ("balloon_bytes", u64), ("block_bytes", u64), ("doorbells", u64), ("answers", Answer * 4))
 Table = _structure("Table", ("entries", u64), ("count", u32), ("pad", u32))
 Console = _structure("Console", ("position", u64), ("fd", s32), ("pad", u32))
 MemoryFd = _structure("MemoryFd", ("fd", s32), ("pad", u32))
@@ -132,8 +145,8 @@ class Partition:
     def cancel(self):
         call(self.fd, 0x16, Plain())
 
-    def request(self, operation):
-        return call(self.fd, 0x17, Request(op=operation)).seq
+    def request(self, operation, arg=0, size=0):
+        return call(self.fd, 0x17, Request(op=operation, arg=arg, bytes=size)).seq
 
     def query(self):
         return call(self.fd, 0x18, Query())
@@ -143,15 +156,15 @@ class Partition:
 
     def memory(self):
         """(start, bytes, node) of each range"""
-        array = ctypes.create_string_buffer(24 * 1024)
+        array = ctypes.create_string_buffer(32 * 1024)
         count = call(self.fd, 0x19, Table(entries=ctypes.addressof(array), count=1024)).count
-        return [struct.unpack_from("QQi", array, 24 * index) for index in range(count)]
+        return [struct.unpack_from("QQi", array, 32 * index) for index in range(count)]
 
     def cpus(self):
         """(cpu, role) of each CPU"""
-        array = ctypes.create_string_buffer(8 * 1024)
+        array = ctypes.create_string_buffer(16 * 1024)
         count = call(self.fd, 0x1a, Table(entries=ctypes.addressof(array), count=1024)).count
-        return [struct.unpack_from("II", array, 8 * index) for index in range(count)]
+        return [struct.unpack_from("II", array, 16 * index) for index in range(count)]
 
     def console(self, position=0):
         return call(self.fd, 0x1b, Console(position=position)).fd

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What FakeBackend's partitions are given and asked for while they run, and how their app
+// kernels answer.
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "support/fake_backend.h"
+
+namespace mk::test {
+
+using backend::Request;
+using backend::State;
+using backend::Use;
+
+namespace {
+
+[[nodiscard]] bool live(State state) {
+    return state == State::running || state == State::paused;
+}
+
+void need(bool allowed) {
+    if (!allowed)
+        throw Error(VIR_ERR_OPERATION_INVALID, "the partition is in the wrong state for this");
+}
+
+[[nodiscard]] std::size_t channel_of(Request what) {
+    switch (what) {
+        case Request::poweroff:
+        case Request::reboot:
+            return static_cast<std::size_t>(backend::Channel::power);
+        case Request::cpu_add:
+        case Request::cpu_remove:
+            return static_cast<std::size_t>(backend::Channel::cpu);
+        case Request::memory_add:
+        case Request::memory_remove:
+        case Request::balloon:
+            return static_cast<std::size_t>(backend::Channel::memory);
+        case Request::sysrq:
+            break;
+    }
+    return static_cast<std::size_t>(backend::Channel::key);
+}
+
+void set_use(backend::Status& status, unsigned cpu, Use use) {
+    for (std::size_t i = 0; i < status.cpus.size(); i++)
+        if (status.cpus[i] == cpu)
+            status.cpu_use.at(i) = use;
+}
+
+// Boot memory that the balloon holds becomes `released`, from the end on.
+void inflate(backend::Status& status, std::uint64_t size_kib) {
+    std::vector<backend::MemoryRange> ranges;
+    for (auto& range : status.memory) {
+        const std::uint64_t part = range.use == Use::boot ? std::min(size_kib, range.size_kib) : 0;
+        size_kib -= part;
+        range.size_kib -= part;
+        if (range.size_kib != 0)
+            ranges.push_back(range);
+        if (part != 0)
+            ranges.push_back(
+                {range.start_kib + range.size_kib, part, range.node, Use::released, range.id});
+    }
+    status.memory = std::move(ranges);
+}
+
+}  // namespace
+
+void FakeMachine::app_answers(const Uuid& uuid, Request what, const Manners& manners) {
+    const std::scoped_lock lock(mutex_);
+    find(uuid).manners[what] = manners;
+}
+
+void FakeMachine::app_reports(const Uuid& uuid, const backend::AppStats& stats) {
+    const std::scoped_lock lock(mutex_);
+    find(uuid).stats = stats;
+}
+
+void FakeMachine::app_misses_nmi(const Uuid& uuid, unsigned cpus) {
+    const std::scoped_lock lock(mutex_);
+    find(uuid).deaf_cpus = cpus;
+}
+
+std::vector<backend::Ask> FakeMachine::asked() {
+    const std::scoped_lock lock(mutex_);
+    return asked_;
+}
+
+void FakeMachine::answer(Partition& partition, std::size_t channel, int error,
+                         std::uint64_t value_kib) {
+    backend::Answer& answer = partition.status.answers.at(channel);
+    answer.done = answer.posted;
+    answer.error = error;
+    answer.value_kib = value_kib;
+    notice(partition);
+}
+
+void FakeMachine::end_by_request(Partition& partition, State state) {
+    emit(partition,
+         state == State::poweroff ? "reboot: Power down\r\n" : "reboot: Restarting system\r\n");
+    set_state(partition, state);
+}
+
+// Does what was asked for, as far as the app kernel's manners allow.
+void FakeMachine::obey(Partition& partition, std::size_t channel) {
+    const backend::Ask ask = partition.asks.at(channel);
+    const Manners manners = partition.manners[ask.what];
+    backend::Status& status = partition.status;
+    const std::uint64_t size_kib = manners.error != 0 ? manners.done_kib : ask.size_kib;
+    switch (ask.what) {
+        case Request::poweroff:
+            return end_by_request(partition, State::poweroff);
+        case Request::reboot:
+            return end_by_request(partition, State::reboot);
+        case Request::cpu_remove:
+            if (manners.error == 0)
+                set_use(status, ask.cpu, Use::released);
+            break;
+        case Request::memory_remove:
+            for (auto& range : status.memory)
+                if (range.start_kib == ask.start_kib && manners.error == 0)
+                    range.use = Use::released;
+            break;
+        case Request::balloon:
+            if (size_kib > status.balloon_kib)
+                inflate(status, size_kib - status.balloon_kib);
+            for (auto& range : status.memory)
+                if (size_kib < status.balloon_kib && range.use == Use::taken)
+                    range.use = Use::boot;
+            status.balloon_kib = size_kib;
+            break;
+        case Request::cpu_add:
+        case Request::memory_add:
+        case Request::sysrq:
+            break;
+    }
+    answer(partition, channel, manners.error, size_kib);
+}
+
+void FakeBackend::add_cpus(const Uuid& uuid, const std::vector<unsigned>& cpus,
+                           backend::CpuRole role) {
+    const bool idle = role == backend::CpuRole::idle;
+    const bool spare = role == backend::CpuRole::spare;
+    const auto lock = machine_->enter(spare  ? "add_spare_cpus"
+                                      : idle ? "add_idle_cpus"
+                                             : "add_cpus",
+                                      &uuid);
+    auto& status = machine_->find(uuid).status;
+    need(status.state == State::created || (live(status.state) && !spare));
+    if (std::count(cpus.begin(), cpus.end(), 0U) != 0 || cpus.empty())
+        throw Error(VIR_ERR_INVALID_ARG, "CPU 0 cannot be given away");
+    status.known_cpus += status.state == State::created && !idle ? cpus.size() : 0;
+    if (spare)
+        return;
+    for (const auto& [other, partition] : machine_->partitions_) {
+        for (const unsigned cpu : cpus) {
+            const auto& run = partition.status.cpus;
+            const auto& unused = partition.status.idle_cpus;
+            if (std::count(run.begin(), run.end(), cpu) +
+                    std::count(unused.begin(), unused.end(), cpu) !=
+                0)
+                throw Error(VIR_ERR_RESOURCE_BUSY, fmt::format("CPU {} is held already", cpu));
+        }
+    }
+    auto& list = idle ? status.idle_cpus : status.cpus;
+    list.insert(list.end(), cpus.begin(), cpus.end());
+    if (!idle)
+        status.cpu_use.resize(status.cpus.size(), Use::taken);
+}
+
+void FakeBackend::remove_cpus(const Uuid& uuid, const std::vector<unsigned>& cpus) {
+    const auto lock = machine_->enter("remove_cpus", &uuid);
+    auto& status = machine_->find(uuid).status;
+    need(live(status.state));
+    for (const unsigned cpu : cpus) {
+        const auto idle = std::find(status.idle_cpus.begin(), status.idle_cpus.end(), cpu);
+        if (idle != status.idle_cpus.end()) {
+            status.idle_cpus.erase(idle);
+            continue;
+        }
+        const auto found = std::find(status.cpus.begin(), status.cpus.end(), cpu);
+        if (found == status.cpus.end())
+            throw Error(VIR_ERR_INVALID_ARG, fmt::format("CPU {} is not the partition's", cpu));
+        const auto use = status.cpu_use.begin() + (found - status.cpus.begin());
+        if (*use == Use::given)
+            throw Error(VIR_ERR_OPERATION_INVALID, fmt::format("the app kernel uses CPU {}", cpu));
+        status.cpu_use.erase(use);
+        status.cpus.erase(found);
+    }
+}
+
+FakeBackend::Claimed FakeBackend::add_memory(const Uuid& uuid, const Claim& claim) {
+    const auto lock = machine_->enter("add_memory", &uuid);
+    auto& partition = machine_->find(uuid);
+    backend::Status& status = partition.status;
+    need(status.state == State::created || live(status.state));
+    const std::uint64_t align_kib = std::max(claim.align_kib, machine_->limits.memory_align_kib);
+    if (claim.size_kib == 0 || claim.size_kib % align_kib != 0)
+        throw Error(VIR_ERR_INVALID_ARG, fmt::format("{} KiB are not aligned", claim.size_kib));
+    const Use use = status.state == State::created ? Use::boot : Use::taken;
+    machine_->next_address_kib_ += align_kib - machine_->next_address_kib_ % align_kib;
+    status.memory.push_back({machine_->next_address_kib_, claim.size_kib, claim.node.value_or(0),
+                             use, ++partition.last_id});
+    status.memory_kib += claim.size_kib;
+    machine_->next_address_kib_ += claim.size_kib;
+    return {partition.last_id, claim.size_kib};
+}
+
+std::uint64_t FakeBackend::remove_memory(const Uuid& uuid) {
+    const auto lock = machine_->enter("remove_memory", &uuid);
+    backend::Status& status = machine_->find(uuid).status;
+    need(live(status.state));
+    const std::uint64_t before_kib = status.memory_kib;
+    std::erase_if(status.memory, [&status](const backend::MemoryRange& range) {
+        const bool unused = range.use == Use::taken || range.use == Use::released;
+        status.memory_kib -= unused ? range.size_kib : 0;
+        return unused;
+    });
+    return before_kib - status.memory_kib;
+}
+
+std::uint32_t FakeBackend::request(const Uuid& uuid, const backend::Ask& ask) {
+    const auto lock = machine_->enter("request");
+    auto& partition = machine_->find(uuid);
+    backend::Status& status = partition.status;
+    need(status.state == State::running);
+    const std::size_t channel = channel_of(ask.what);
+    backend::Answer& answer = status.answers.at(channel);
+    if (answer.done != answer.posted)
+        throw Error(VIR_ERR_RESOURCE_BUSY, "the app kernel has not taken the last request yet");
+    if (ask.what == Request::cpu_add)
+        set_use(status, ask.cpu, Use::given);
+    for (auto& range : status.memory)
+        if (ask.what == Request::memory_add && range.start_kib == ask.start_kib)
+            range.use = Use::given;
+    machine_->asked_.push_back(ask);
+    partition.asks.at(channel) = ask;
+    const std::uint32_t sequence = ++answer.posted;
+    if (!partition.hung && !partition.manners[ask.what].silent)
+        machine_->obey(partition, channel);
+    return sequence;
+}
+
+void FakeBackend::withdraw(const Uuid& uuid, backend::Channel channel) {
+    const auto lock = machine_->enter("withdraw");
+    auto& partition = machine_->find(uuid);
+    const auto number = static_cast<std::size_t>(channel);
+    const backend::Answer& answer = partition.status.answers.at(number);
+    if (!partition.hung && answer.done != answer.posted)
+        machine_->answer(partition, number, EINTR,
+                         partition.manners[partition.asks.at(number).what].done_kib);
+}
+
+void FakeBackend::pause(const Uuid& uuid) {
+    const auto lock = machine_->enter("pause", &uuid);
+    auto& partition = machine_->find(uuid);
+    need(partition.status.state == State::running);
+    if (partition.deaf_cpus != 0)
+        throw Error(VIR_ERR_OPERATION_TIMEOUT,
+                    fmt::format("{} CPUs did not answer", partition.deaf_cpus));
+    machine_->set_state(partition, State::paused);
+}
+
+void FakeBackend::resume(const Uuid& uuid) {
+    const auto lock = machine_->enter("resume", &uuid);
+    auto& partition = machine_->find(uuid);
+    need(partition.status.state == State::paused);
+    machine_->set_state(partition, State::running);
+}
+
+unsigned FakeBackend::nmi(const Uuid& uuid, Nmi what) {
+    const auto lock = machine_->enter("nmi", &uuid);
+    auto& partition = machine_->find(uuid);
+    if (what == Nmi::backtrace)
+        machine_->emit(partition, "NMI backtrace for cpu 0\r\n");
+    machine_->wake();
+    return partition.deaf_cpus;
+}
+
+std::vector<backend::Registers> FakeBackend::registers(const Uuid& uuid) {
+    const auto lock = machine_->enter("registers", &uuid);
+    auto& partition = machine_->find(uuid);
+    std::vector<backend::Registers> all;
+    for (const unsigned cpu : partition.status.cpus) {
+        backend::Registers one;
+        one.cpu = cpu;
+        one.valid = all.size() + partition.deaf_cpus < partition.status.cpus.size();
+        one.values[16] = one.valid ? 0xffffffff81000000 + cpu : 0;  // rip
+        all.push_back(one);
+    }
+    return all;
+}
+
+std::optional<backend::AppStats> FakeBackend::stats(const Uuid& uuid) {
+    const auto lock = machine_->enter("stats");
+    return machine_->find(uuid).stats;
+}
+
+Fd FakeBackend::memory_file(const Uuid& uuid) {
+    const auto lock = machine_->enter("memory_file", &uuid);
+    const auto& status = machine_->find(uuid).status;
+    Fd fd(::memfd_create("partition", MFD_CLOEXEC));
+    if (!fd || ::ftruncate(fd.get(), static_cast<off_t>(status.memory_kib * 1024)) < 0)
+        throw Error::from_errno("memfd");
+    return fd;
+}
+
+}  // namespace mk::test
