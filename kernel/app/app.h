@@ -17,6 +17,8 @@
  * @page: our words
  * @tx: console output ring, written by us
  * @rx: console input ring, written by the host
+ * @grants: memory that the host lets us have; read-only by contract
+ * @balloon: memory that we have given up; our words
  *
  * Constant once the module is loaded. All access to @host and @page is by
  * READ_ONCE(), WRITE_ONCE() and the virt_ barriers: the other side is another
@@ -28,6 +30,8 @@ struct mk_shared {
 	struct mk_app_page *page;
 	u8 *tx;
 	const u8 *rx;
+	const struct mk_grant_table *grants;
+	struct mk_balloon_table *balloon;
 };
 
 /* main.c */

@@ -66,9 +66,15 @@ static int __init check_host_page(const struct mk_host_page *host)
 	return 0;
 }
 
+static void __init unmap_shared(void)
+{
+	memunmap((void *)mk_shared.host);
+	memunmap((void *)mk_shared.grants);
+}
+
 static int __init map_shared(void)
 {
-	void *base;
+	void *base, *live;
 	int ret;
 
 	if (!shm || !PAGE_ALIGNED(shm)) {
@@ -76,30 +82,39 @@ static int __init map_shared(void)
 		return -EINVAL;
 	}
 	/* it is reserved in the memory map that the host made for us */
-	if (region_intersects(shm, MK_SHARED_BYTES, IORESOURCE_SYSTEM_RAM,
+	if (region_intersects(shm, MK_CONTROL_BYTES, IORESOURCE_SYSTEM_RAM,
 			      IORES_DESC_NONE) != REGION_DISJOINT) {
 		pr_err("shm=%#lx is RAM of this kernel, not a control area\n", shm);
 		return -EINVAL;
 	}
 	base = memremap(shm, MK_SHARED_BYTES, MEMREMAP_WB);
-	if (!base) {
+	live = memremap(shm + MK_LIVE, MK_LIVE_BYTES, MEMREMAP_WB);
+	if (!base || !live) {
 		pr_err("cannot map the control area at %#lx\n", shm);
-		return -ENOMEM;
+		ret = -ENOMEM;
+		goto err;
 	}
 	ret = check_host_page(base + MK_HOST_PAGE);
-	if (ret) {
-		memunmap(base);
-		return ret;
-	}
+	if (ret)
+		goto err;
 	mk_shared.host = base + MK_HOST_PAGE;
 	mk_shared.page = base + MK_APP_PAGE;
 	mk_shared.tx = base + MK_TX_RING;
 	mk_shared.rx = base + MK_RX_RING;
+	mk_shared.grants = live + MK_GRANT_TABLE - MK_LIVE;
+	mk_shared.balloon = live + MK_BALLOON_TABLE - MK_LIVE;
 
 	memset(mk_shared.page, 0, sizeof(*mk_shared.page));
 	WRITE_ONCE(mk_shared.page->version, MK_SHARED_VERSION);
 	strscpy(mk_shared.page->release, init_utsname()->release, sizeof(mk_shared.page->release));
 	return 0;
+
+err:
+	if (live)
+		memunmap(live);
+	if (base)
+		memunmap(base);
+	return ret;
 }
 
 static int __init mk_app_init(void)
@@ -140,7 +155,7 @@ err_doorbell:
 err_request:
 	mk_request_exit();
 err_map:
-	memunmap((void *)mk_shared.host);
+	unmap_shared();
 	return ret;
 }
 module_init(mk_app_init);

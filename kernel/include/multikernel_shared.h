@@ -13,6 +13,8 @@
  *                  host copies a field once, checks it, and uses the copy.
  *   MK_TX_RING     console output: data by the app kernel
  *   MK_RX_RING     console input: data by the host
+ *   MK_GRANT_TABLE    written by the host: memory that may be added or taken back
+ *   MK_BALLOON_TABLE  written by the app kernel: boot memory that it has given up
  *
  * A ring is a power of two of bytes with free-running 32 bit indices: the
  * producer owns head, the consumer owns tail, each in its own page; head - tail
@@ -36,10 +38,15 @@
 #define MK_RX_RING_BYTES	0x1000
 #define MK_TX_RING		0x10000
 #define MK_TX_RING_BYTES	0x20000
-#define MK_SHARED_BYTES		0x30000		/* what the app module maps */
+#define MK_SHARED_BYTES		0x30000		/* what the app module maps, and: */
+#define MK_LIVE			0x100000	/* its second window: tables of what moves */
+#define MK_LIVE_BYTES		0x50000
+#define MK_GRANT_TABLE		0x100000	/* struct mk_grant_table, by the host */
+#define MK_BALLOON_TABLE	0x108000	/* struct mk_balloon_table, by the app kernel */
 
 #define MK_SHARED_CPUS		1024		/* CPUs that fit into struct mk_host_page */
 #define MK_SHARED_CHANNELS	4		/* enum mk_channel of the UAPI */
+#define MK_SHARED_RANGES	2047		/* memory ranges that fit into a table */
 
 /* What the app module says of itself, mk_app_page.state; 0 until it is loaded. */
 enum mk_app_state {
@@ -164,6 +171,7 @@ struct mk_host_page {
  * @busy_ns: CPU time not idle, sum of all CPUs
  * @tx_dropped: bytes of console output that found the ring full
  * @answers: one for each channel
+ * @block_bytes: the unit in which memory is added and removed
  * @release: uname -r, NUL-terminated
  * @hostname: uname -n, NUL-terminated
  * @panic: reason of a panic, NUL-terminated
@@ -186,10 +194,47 @@ struct mk_app_page {
 	__u64 busy_ns;
 	__u64 tx_dropped;
 	struct mk_app_answer answers[MK_SHARED_CHANNELS];
-	__u8 reserved[88];
+	__u64 block_bytes;
+	__u8 reserved[80];
 	char release[72];
 	char hostname[72];
 	char panic[256];
+};
+
+/* A range of physical memory, in multiples of 2 MiB. */
+struct mk_shared_range {
+	__u64 start;
+	__u64 bytes;
+};
+
+/**
+ * struct mk_grant_table - memory that the app kernel may use since it booted
+ * @added: how many of @ranges, from the first on, may be added, or are
+ * @returned: how many follow: boot memory in the balloon that may be used again
+ * @pad: 0
+ * @ranges: the ranges
+ *
+ * Changed only while no request of the memory channel is unanswered.
+ */
+struct mk_grant_table {
+	__u32 added;
+	__u32 returned;
+	__u64 pad;
+	struct mk_shared_range ranges[MK_SHARED_RANGES];
+};
+
+/**
+ * struct mk_balloon_table - boot memory that the app kernel does not use
+ * @count: how many of @ranges there are
+ * @pad: 0
+ * @pad2: 0
+ * @ranges: the ranges; true when a request of the memory channel is answered
+ */
+struct mk_balloon_table {
+	__u32 count;
+	__u32 pad;
+	__u64 pad2;
+	struct mk_shared_range ranges[MK_SHARED_RANGES];
 };
 
 static_assert(offsetof(struct mk_host_page, doorbell) == 32);
@@ -201,5 +246,9 @@ static_assert(offsetof(struct mk_app_page, heartbeat) == 48);
 static_assert(offsetof(struct mk_app_page, answers) == 104);
 static_assert(offsetof(struct mk_app_page, release) == 256);
 static_assert(sizeof(struct mk_app_page) <= MK_RX_RING - MK_APP_PAGE);
+static_assert(sizeof(struct mk_grant_table) == MK_BALLOON_TABLE - MK_GRANT_TABLE);
+static_assert(sizeof(struct mk_balloon_table) == 0x8000);
+static_assert(MK_BALLOON_TABLE + sizeof(struct mk_balloon_table) <= MK_LIVE + MK_LIVE_BYTES);
+static_assert(MK_LIVE + MK_LIVE_BYTES <= MK_CONTROL_BYTES);
 
 #endif /* _MULTIKERNEL_SHARED_H */
