@@ -7,6 +7,7 @@
 #define _MULTIKERNEL_APP_H
 
 #include <linux/compiler.h>
+#include <linux/init.h>
 #include <linux/types.h>
 
 #include "multikernel_shared.h"
@@ -19,6 +20,7 @@
  * @rx: console input ring, written by the host
  * @grants: memory that the host lets us have; read-only by contract
  * @balloon: memory that we have given up; our words
+ * @stats: our statistics
  *
  * Constant once the module is loaded. All access to @host and @page is by
  * READ_ONCE(), WRITE_ONCE() and the virt_ barriers: the other side is another
@@ -32,6 +34,7 @@ struct mk_shared {
 	const u8 *rx;
 	const struct mk_grant_table *grants;
 	struct mk_balloon_table *balloon;
+	struct mk_stats_page *stats;
 };
 
 /* main.c */
@@ -74,7 +77,7 @@ void mk_cpus_exit(void);
 void mk_cpus_bring_up(void);
 
 /* stats.c */
-void mk_stats_start(void);
+void __init mk_stats_start(void);
 void mk_stats_update(void);
 
 #endif /* _MULTIKERNEL_APP_H */

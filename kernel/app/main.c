@@ -103,6 +103,7 @@ static int __init map_shared(void)
 	mk_shared.rx = base + MK_RX_RING;
 	mk_shared.grants = live + MK_GRANT_TABLE - MK_LIVE;
 	mk_shared.balloon = live + MK_BALLOON_TABLE - MK_LIVE;
+	mk_shared.stats = base + MK_STATS_PAGE;
 
 	memset(mk_shared.page, 0, sizeof(*mk_shared.page));
 	WRITE_ONCE(mk_shared.page->version, MK_SHARED_VERSION);

@@ -101,6 +101,9 @@ int mk_partition_request(struct mk_partition *p, struct mk_request *request);
 int mk_partition_withdraw(struct mk_partition *p, u32 channel);
 void mk_partition_query(struct mk_partition *p, struct mk_query *query);
 
+/* stats.c */
+int mk_partition_stats(struct mk_partition *p, struct mk_query_stats *query);
+
 /* control.c and partition_file.c */
 extern const struct file_operations mk_control_fops;
 int mk_partition_file(struct mk_partition *p, struct mk_call *call);

@@ -154,6 +154,7 @@ static int do_cancel(void *context, void *args, struct mk_call *call)
 static int do_request(void *context, void *args, struct mk_call *call)
 {
 	struct handle *handle = context;
+
 	return mk_partition_request(handle->p, args);
 }
 
@@ -258,6 +259,13 @@ static int do_query_cpus(void *context, void *args, struct mk_call *call)
 	return ret;
 }
 
+static int do_query_stats(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+
+	return mk_partition_stats(handle->p, args);
+}
+
 static int do_console(void *context, void *args, struct mk_call *call)
 {
 	struct handle *handle = context;
@@ -301,6 +309,7 @@ static const struct mk_ioctl partition_entries[] = {
 	{ MK_QUERY, do_query },
 	{ MK_QUERY_MEMORY, do_query_memory, { MK_OFFSET(mk_query_memory, pad) } },
 	{ MK_QUERY_CPUS, do_query_cpus, { MK_OFFSET(mk_query_cpus, pad) } },
+	{ MK_QUERY_STATS, do_query_stats },
 	{ MK_CONSOLE, do_console, { MK_OFFSET(mk_console, pad) },
 	  .fd = MK_OFFSET(mk_console, fd) },
 	{ MK_MEMORY_FD, do_memory_fd, { MK_OFFSET(mk_memory_fd, pad) },

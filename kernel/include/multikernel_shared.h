@@ -15,6 +15,7 @@
  *   MK_RX_RING     console input: data by the host
  *   MK_GRANT_TABLE    written by the host: memory that may be added or taken back
  *   MK_BALLOON_TABLE  written by the app kernel: boot memory that it has given up
+ *   MK_STATS_PAGE  written by the app kernel; statistics, hostile
  *
  * A ring is a power of two of bytes with free-running 32 bit indices: the
  * producer owns head, the consumer owns tail, each in its own page; head - tail
@@ -38,7 +39,9 @@
 #define MK_RX_RING_BYTES	0x1000
 #define MK_TX_RING		0x10000
 #define MK_TX_RING_BYTES	0x20000
-#define MK_SHARED_BYTES		0x30000		/* what the app module maps, and: */
+#define MK_STATS_PAGE		0x30000		/* struct mk_stats_page */
+#define MK_STATS_PAGE_END	0x3a000
+#define MK_SHARED_BYTES		0x40000		/* what the app module maps, and: */
 #define MK_LIVE			0x100000	/* its second window: tables of what moves */
 #define MK_LIVE_BYTES		0x50000
 #define MK_GRANT_TABLE		0x100000	/* struct mk_grant_table, by the host */
@@ -237,6 +240,74 @@ struct mk_balloon_table {
 	struct mk_shared_range ranges[MK_SHARED_RANGES];
 };
 
+#define MK_STATS_VERSION	1
+
+/**
+ * struct mk_stats_cpu_times - what one CPU has done since the app kernel booted
+ * @user_ns: in user space
+ * @system_ns: in the kernel
+ * @idle_ns: idle
+ * @irq_ns: in interrupts, hard and soft
+ */
+struct mk_stats_cpu_times {
+	__u64 user_ns;
+	__u64 system_ns;
+	__u64 idle_ns;
+	__u64 irq_ns;
+};
+
+/**
+ * struct mk_stats_page - statistics, written by the app kernel about once a second
+ * @version: MK_STATS_VERSION
+ * @seq: a sequence count: 0 until the page is written for the first time, odd
+ *	while it is being written
+ * @cpus: number of entries of the arrays that are in use; entry i is about the
+ *	app kernel's CPU i
+ * @load: load averages over 1, 5 and 15 minutes, in 1/65536
+ * @pad: 0
+ * @realtime_ns: CLOCK_REALTIME when it was written
+ * @uptime_ns: CLOCK_BOOTTIME then
+ * @total_bytes: memory managed
+ * @free_bytes: memory free
+ * @available_bytes: memory available without swapping
+ * @cached_bytes: page cache and buffers
+ * @swap_total_bytes: swap space
+ * @swap_free_bytes: unused swap space
+ * @swap_in_bytes: swapped in since boot
+ * @swap_out_bytes: swapped out since boot
+ * @major_faults: since boot
+ * @minor_faults: since boot
+ * @online: 1 for CPUs that are online
+ * @apic_ids: which CPU of the machine it is
+ * @times: what it has done
+ *
+ * What is not known is 0. A host that finds @seq odd, or changed while it
+ * copied, tries again some times and then takes what it has.
+ */
+struct mk_stats_page {
+	__u32 version;
+	__u32 seq;
+	__u32 cpus;
+	__u32 load[3];
+	__u64 pad;
+	__u64 realtime_ns;
+	__u64 uptime_ns;
+	__u64 total_bytes;
+	__u64 free_bytes;
+	__u64 available_bytes;
+	__u64 cached_bytes;
+	__u64 swap_total_bytes;
+	__u64 swap_free_bytes;
+	__u64 swap_in_bytes;
+	__u64 swap_out_bytes;
+	__u64 major_faults;
+	__u64 minor_faults;
+	__u8 reserved[2944];
+	__u8 online[MK_SHARED_CPUS];
+	__u32 apic_ids[MK_SHARED_CPUS];
+	struct mk_stats_cpu_times times[MK_SHARED_CPUS];
+};
+
 static_assert(offsetof(struct mk_host_page, doorbell) == 32);
 static_assert(offsetof(struct mk_host_page, rx_head) == 56);
 static_assert(offsetof(struct mk_host_page, apic_ids) == 248);
@@ -250,5 +321,9 @@ static_assert(sizeof(struct mk_grant_table) == MK_BALLOON_TABLE - MK_GRANT_TABLE
 static_assert(sizeof(struct mk_balloon_table) == 0x8000);
 static_assert(MK_BALLOON_TABLE + sizeof(struct mk_balloon_table) <= MK_LIVE + MK_LIVE_BYTES);
 static_assert(MK_LIVE + MK_LIVE_BYTES <= MK_CONTROL_BYTES);
+static_assert(offsetof(struct mk_stats_page, realtime_ns) == 32);
+static_assert(offsetof(struct mk_stats_page, online) == 3072);
+static_assert(offsetof(struct mk_stats_page, times) == 8192);
+static_assert(sizeof(struct mk_stats_page) == MK_STATS_PAGE_END - MK_STATS_PAGE);
 
 #endif /* _MULTIKERNEL_SHARED_H */

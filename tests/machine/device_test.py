@@ -62,7 +62,7 @@ class Device(MachineTest):
     def test_says_what_it_can(self):
         self.script("""
             info = Device().info()
-            assert info.abi_version == 1
+            assert info.abi_version == 2
             assert info.blockers == 0, info.said
             assert info.max_partitions >= 3, info.max_partitions
             assert info.partitions == 0

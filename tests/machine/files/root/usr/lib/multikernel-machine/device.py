@@ -59,6 +59,12 @@ Query = _structure(
     ("release", c_char * 72), ("hostname", c_char * 72), ("panic", c_char * 256),
     ("balloon_bytes", u64), ("block_bytes", u64), ("doorbells", u64), ("answers", Answer * 4))
 Table = _structure("Table", ("entries", u64), ("count", u32), ("pad", u32))
+Stats = _structure(
+    "Stats", ("cpus", u64), ("count", u32), ("valid", u32), ("load", u32 * 3), ("pad", u32),
+    *((name, u64) for name in (
+        "realtime_ns", "uptime_ns", "total_bytes", "free_bytes", "available_bytes",
+        "cached_bytes", "swap_total_bytes", "swap_free_bytes", "swap_in_bytes", "swap_out_bytes",
+        "major_faults", "minor_faults")))
 Console = _structure("Console", ("position", u64), ("fd", s32), ("pad", u32))
 MemoryFd = _structure("MemoryFd", ("fd", s32), ("pad", u32))
 
@@ -165,6 +171,14 @@ class Partition:
         array = ctypes.create_string_buffer(16 * 1024)
         count = call(self.fd, 0x1a, Table(entries=ctypes.addressof(array), count=1024)).count
         return [struct.unpack_from("II", array, 16 * index) for index in range(count)]
+
+    def stats(self):
+        """What the app kernel says; `each`: (cpu, app_cpu, online, pad, user, system, idle, irq)"""
+        array = ctypes.create_string_buffer(48 * 1024)
+        stats = call(self.fd, 0x24, Stats(cpus=ctypes.addressof(array), count=1024))
+        stats.each = [struct.unpack_from("IiIIQQQQ", array, 48 * index)
+                      for index in range(stats.count)]
+        return stats
 
     def console(self, position=0):
         return call(self.fd, 0x1b, Console(position=position)).fd
