@@ -134,8 +134,6 @@ void domain_set_autostart(Call& call, const remote_domain_set_autostart_args& ar
     call.driver.set_autostart(find(call, args.dom).uuid, args.autostart != 0);
 }
 
-constexpr char no_suspend[] =
-    "a partition cannot be paused yet; 'virsh shutdown' or 'virsh destroy' end it";
 constexpr char no_save[] =
     "the state of a partition cannot be saved: its memory holds the state of real hardware; "
     "shut it down instead";
@@ -177,8 +175,6 @@ const Row rows[] = {
     row<domain_rename>(REMOTE_PROC_DOMAIN_RENAME),
     row<domain_get_autostart>(REMOTE_PROC_DOMAIN_GET_AUTOSTART),
     row<domain_set_autostart>(REMOTE_PROC_DOMAIN_SET_AUTOSTART),
-    row<refuse<no_suspend>>(REMOTE_PROC_DOMAIN_SUSPEND),
-    row<refuse<no_suspend>>(REMOTE_PROC_DOMAIN_RESUME),
     row<refuse<no_save>>(REMOTE_PROC_DOMAIN_SAVE),
     row<refuse<no_save>>(REMOTE_PROC_DOMAIN_SAVE_FLAGS),
     row<refuse<no_save>>(REMOTE_PROC_DOMAIN_SAVE_PARAMS),

@@ -56,6 +56,7 @@ std::span<const Row> connect_rows();
 std::span<const Row> lookup_rows();
 std::span<const Row> describe_rows();
 std::span<const Row> lifecycle_rows();
+std::span<const Row> pause_rows();
 std::span<const Row> vcpu_rows();
 std::span<const Row> memory_rows();
 std::span<const Row> console_rows();

@@ -30,6 +30,8 @@ struct Running {
     std::unique_ptr<PartitionWatch> watch;
     bool autodestroy = false;
     unsigned ended_boot = 0;  // the start whose end was answered already; 0: none
+    // What it is to be asked for once it goes on: it was paused when somebody wanted it.
+    std::optional<backend::Request> asked_while_paused;
 };
 
 // Everything of a domain that its mutex guards.

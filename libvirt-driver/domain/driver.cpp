@@ -151,8 +151,12 @@ void Driver::reboot(const Uuid& uuid) {
 
 void Driver::reset(const Uuid& uuid) {
     const Job job(impl_->domains.find(uuid), "reset");
-    require_active(job.domain().view());
+    const DomainView view = job.domain().view();
+    require_active(view);
     impl_->lifecycle.restart(job);
+    if (view.state == VIR_DOMAIN_PAUSED)
+        impl_->lifecycle.push(job.domain(), VIR_DOMAIN_EVENT_RESUMED,
+                              VIR_DOMAIN_EVENT_RESUMED_UNPAUSED);
     impl_->events.push({job.domain().identity(), RebootEvent{}});
 }
 

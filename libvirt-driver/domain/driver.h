@@ -48,7 +48,7 @@ struct DomainView {
 };
 
 struct StartOptions {
-    bool paused = false;       // refused: VIR_ERR_OPERATION_UNSUPPORTED until suspend exists
+    bool paused = false;       // refused: VIR_ERR_OPERATION_UNSUPPORTED
     bool autodestroy = false;  // the caller destroys it when its connection ends
 };
 
@@ -123,6 +123,13 @@ class Driver {
     // Ask the app kernel; return at once.
     void shutdown(const Uuid& uuid);
     void reboot(const Uuid& uuid);
+    // Hold all its CPUs where they are; let them go on.
+    void suspend(const Uuid& uuid);
+    void resume(const Uuid& uuid);
+    // Makes each of its CPUs print where it is.
+    void inject_nmi(const Uuid& uuid);
+    // virDomainSendKey. Only SysRq has a meaning: the app kernel gets `key` ('h'). Does not wait.
+    void send_sysrq(const Uuid& uuid, char key);
     // Force.
     void reset(const Uuid& uuid);
     // `remove_log`: also removes the console log that every domain has (not one of <log file>).

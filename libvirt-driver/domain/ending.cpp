@@ -53,6 +53,8 @@ void Lifecycle::answer_end(const Job& job) {
 
 void Lifecycle::answer_state(const Job& job, const backend::Status& status) {
     Running& running = *job.domain().running;
+    if (status.state == State::paused)
+        answer_pause(job, status);
     if (!has_ended(status.state) || running.ended_boot == status.boots)
         return;
     running.ended_boot = status.boots;  // `preserve` leaves it ended; it is answered once

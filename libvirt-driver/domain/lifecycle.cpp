@@ -17,7 +17,8 @@
 namespace mk::domain {
 
 bool has_ended(backend::State state) {
-    return state != backend::State::booting && state != backend::State::running;
+    return state != backend::State::booting && state != backend::State::running &&
+           state != backend::State::paused;
 }
 
 void Lifecycle::push(const Domain& domain, virDomainEventType type, int detail) {
@@ -77,7 +78,8 @@ void Lifecycle::start(const Job& job, const std::shared_ptr<const Definition>& d
                       const StartOptions& options) {
     if (options.paused)
         throw Error(VIR_ERR_OPERATION_UNSUPPORTED,
-                    "a domain cannot be started paused: suspending is not supported yet");
+                    "a domain cannot be started paused: an app kernel can be held only once it has "
+                    "booted; start it, then suspend it");
     try {
         run_steps(job, definition, options);
     } catch (const Error& error) {
@@ -160,7 +162,7 @@ backend::State Lifecycle::attach_console(const Uuid& uuid, ConsoleHub& console,
 // `seen` is what the last status said: it has silenced the watch.
 void Lifecycle::listen(const std::shared_ptr<Domain>& domain, backend::State seen) {
     domain->running->watch->arm();
-    if (has_ended(seen))
+    if (has_ended(seen) || seen == backend::State::paused)
         context_.workers.post([this, domain] { answer(domain); });
 }
 
@@ -238,16 +240,12 @@ void Lifecycle::request(const Job& job, backend::Request what) {
     const DomainView view = job.domain().view();
     require_active(view);
     const backend::State state = status(job.shared()).state;
-    if (has_ended(state))
-        throw Error(VIR_ERR_OPERATION_INVALID,
-                    fmt::format("the app kernel of domain '{}' has ended and cannot be asked; "
-                                "destroy works",
-                                view.name));
-    if (state == backend::State::booting)
-        throw Error(VIR_ERR_OPERATION_INVALID,
-                    fmt::format("the app kernel of domain '{}' has not reported yet and cannot be "
-                                "asked; destroy and reset work",
-                                view.name));
+    require_reported(view.name, state);
+    if (state == backend::State::paused) {  // as a power button: it notices when it goes on
+        log::info("domain '{}' is paused and will be asked when it is resumed", view.name);
+        job.domain().running->asked_while_paused = what;
+        return;
+    }
     static_cast<void>(context_.backend.request(view.uuid, {what}));
 }
 
@@ -291,6 +289,7 @@ void Lifecycle::restart(const Job& job) {
     bool stopped = false;
     try {
         const BootFiles files = open_boot_files(context_, *definition);
+        domain.running->asked_while_paused.reset();
         context_.backend.stop(domain.uuid());
         stopped = true;
         domain.running->console->detach();
@@ -359,8 +358,10 @@ std::shared_ptr<ConsoleHub> Lifecycle::adopt_console(ConsoleOptions options) {
 backend::Status Lifecycle::status(const std::shared_ptr<Domain>& domain) {
     require_active(domain->view());
     backend::Status status = context_.backend.status(domain->uuid());
-    // Asking has silenced the watch, so an end that it would have told of is answered from here.
-    if (has_ended(status.state))
+    // Asking has silenced the watch, so what it would have told of is answered from here.
+    const bool paused_itself =
+        status.state == backend::State::paused && domain->view().state == VIR_DOMAIN_RUNNING;
+    if (has_ended(status.state) || paused_itself)
         context_.workers.post([this, domain] { answer(domain); });
     return status;
 }

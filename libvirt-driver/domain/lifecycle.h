@@ -47,8 +47,21 @@ class Lifecycle {
     // The job of a domain that is to be stopped by force. A start that is under way is cancelled;
     // if that was all, null. Throws as Job, and VIR_ERR_OPERATION_INVALID if it is not active.
     [[nodiscard]] std::unique_ptr<Job> job_to_stop(const std::shared_ptr<Domain>& domain);
-    // Asks the app kernel. Throws Error(VIR_ERR_OPERATION_INVALID) if nobody is there to be asked.
+    // Asks the app kernel, a paused one when it goes on. Throws Error(VIR_ERR_OPERATION_INVALID) if
+    // nobody is there to be asked.
     void request(const Job& job, backend::Request what);
+    // Holds its CPUs where they are; it is then paused for `why`. Nothing if it is paused already.
+    // Throws Error: VIR_ERR_OPERATION_INVALID if its app kernel has ended or not reported yet;
+    // VIR_ERR_OPERATION_TIMEOUT if a CPU does not answer (it runs on). REQUIRES: active.
+    struct Pause {
+        virDomainPausedReason reason = VIR_DOMAIN_PAUSED_USER;
+        virDomainEventSuspendedDetailType detail = VIR_DOMAIN_EVENT_SUSPENDED_PAUSED;
+    };
+    void suspend(const Job& job, const Pause& why);
+    // Throws Error(VIR_ERR_OPERATION_INVALID) unless an app kernel is there that can be asked.
+    static void require_reported(const std::string& name, backend::State state);
+    // Lets them go on. Throws as Backend::resume(). REQUIRES: paused.
+    void resume(const Job& job);
     // Boots it again on the same resources, with its id. Throws Error: if the app kernel could
     // be left as it was (a missing file), it was; else the domain is stopped. REQUIRES: active.
     void restart(const Job& job);
@@ -91,6 +104,8 @@ class Lifecycle {
     bool cancel_start(Domain& domain);
     [[nodiscard]] std::unique_ptr<PartitionWatch> watch(const std::shared_ptr<Domain>& domain);
     void answer_state(const Job& job, const backend::Status& status);
+    void answer_pause(const Job& job, const backend::Status& status);
+    void become_paused(Domain& domain, const Pause& why);
     void answer_shutdown(const Job& job, Action action);
     void answer_reboot(const Job& job);
     void finish_restart(const Job& job);

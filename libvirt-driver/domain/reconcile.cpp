@@ -94,6 +94,7 @@ class Reconciler {
                                                      DefinitionPtr& definition);
     void take_over(const Job& job, const Lifecycle::Survivor& survivor,
                    const backend::Status& status, const LiveRecord* record);
+    void end_dump(const Job& job) noexcept;
     void forget(const LiveRecord& record) noexcept;
 
     const Context& context_;
@@ -173,9 +174,14 @@ void Reconciler::take_over(const Job& job, const Lifecycle::Survivor& survivor,
         return;
     }
     log::info("domain '{}' was found running and is looked after again", domain.name());
+    const bool paused = state == State::paused;
     const bool answered =
-        record != nullptr && record->state != VIR_DOMAIN_RUNNING && has_ended(state);
-    if (answered) {  // the earlier daemon has; `preserve` left it so
+        record != nullptr && record->state != VIR_DOMAIN_RUNNING && (has_ended(state) || paused);
+    if (answered && paused) {
+        domain.set_state(VIR_DOMAIN_PAUSED, record->reason);
+        if (record->reason == VIR_DOMAIN_PAUSED_DUMP)
+            end_dump(job);
+    } else if (answered) {  // the earlier daemon has; `preserve` left it so
         domain.running->ended_boot = status.boots;
         domain.set_state(static_cast<virDomainState>(record->state), record->reason);
     }
@@ -186,6 +192,15 @@ void Reconciler::take_over(const Job& job, const Lifecycle::Survivor& survivor,
     }
     lifecycle_.note_live(domain);
     lifecycle_.listen(job.shared(), state);
+}
+
+// It was held for a dump that nobody writes any more.
+void Reconciler::end_dump(const Job& job) noexcept {
+    try {
+        lifecycle_.resume(job);
+    } catch (const std::exception& error) {
+        log::error("domain '{}' stays paused: {}", job.domain().name(), error.what());
+    }
 }
 
 void Reconciler::forget(const LiveRecord& record) noexcept {

@@ -142,7 +142,7 @@ class Lifecycle(WireTest):
 
     def test_actions_that_mean_nothing_here_say_so(self):
         self.start()
-        for words in (["suspend", "web"], ["resume", "web"], ["save", "web", "/tmp/x"],
+        for words in (["save", "web", "/tmp/x"],
                       ["managedsave", "web"], ["restore", "/tmp/x"],
                       ["snapshot-create-as", "web", "s"], ["setvcpus", "web", "2"],
                       ["setvcpus", "web", "2", "--config"], ["setmem", "web", "512M"],
