@@ -21,6 +21,7 @@
  * @grants: memory that the host lets us have; read-only by contract
  * @balloon: memory that we have given up; our words
  * @stats: our statistics
+ * @cpus: what our CPUs say in NMIs; ours
  *
  * Constant once the module is loaded. All access to @host and @page is by
  * READ_ONCE(), WRITE_ONCE() and the virt_ barriers: the other side is another
@@ -35,6 +36,7 @@ struct mk_shared {
 	const struct mk_grant_table *grants;
 	struct mk_balloon_table *balloon;
 	struct mk_stats_page *stats;
+	struct mk_app_cpu *cpus;
 };
 
 /* main.c */
@@ -48,6 +50,7 @@ int mk_platform_init(void);
 int mk_doorbell_init(void);
 void mk_doorbell_exit(void);
 void mk_ring_host(void);
+void mk_send_interrupt(u32 apic_id, u32 command);
 
 /* console.c */
 int mk_console_init(void);
@@ -70,6 +73,11 @@ void mk_request_init(void);
 void mk_request_exit(void);
 void mk_request_check(void);
 bool mk_request_withdrawn(const struct mk_request_copy *request);
+
+/* nmi.c */
+int mk_nmi_init(void);
+void mk_nmi_exit(void);
+void mk_nmi_check(void);
 
 /* cpus.c */
 int mk_cpus_init(void);

@@ -2,7 +2,7 @@
 /*
  * Every difference between the kernel versions this module builds for (6.1 to
  * 6.12), and the declarations of the hvc layer, whose header is not among the
- * installed ones. No other file looks at the version.
+ * installed ones; so with one word of RCU. No other file looks at the version.
  */
 #ifndef _MULTIKERNEL_APP_COMPAT_H
 #define _MULTIKERNEL_APP_COMPAT_H
@@ -10,6 +10,9 @@
 #include <linux/kmsg_dump.h>
 #include <linux/types.h>
 #include <linux/version.h>
+
+/* kernel/rcu/rcu.h: exported, and a parameter of the kernel */
+extern int rcu_cpu_stall_suppress;
 
 /* drivers/tty/hvc/hvc_console.h; bytes and sizes got their own types in 6.8 */
 struct hvc_struct;

@@ -24,7 +24,14 @@ static struct fwnode_handle *fwnode;
 static struct irq_domain *domain;
 static int doorbell_irq;
 
-static void send_fixed(u32 apic_id, u32 vector)
+/**
+ * mk_send_interrupt - write to the interrupt command register
+ * @apic_id: to which CPU
+ * @command: delivery mode and vector
+ *
+ * Context: any, NMI included.
+ */
+void mk_send_interrupt(u32 apic_id, u32 command)
 {
 	unsigned long flags;
 
@@ -33,12 +40,12 @@ static void send_fixed(u32 apic_id, u32 vector)
 		/* an x2APIC ICR write is not serialising (Intel SDM vol. 3, 11.12.3) */
 		asm volatile("mfence; lfence" ::: "memory");
 		wrmsrl(APIC_BASE_MSR + (APIC_ICR >> 4),
-		       ((u64)apic_id << 32) | APIC_DM_FIXED | vector);
+		       ((u64)apic_id << 32) | command);
 	} else {
 		while (native_apic_mem_read(APIC_ICR) & APIC_ICR_BUSY)
 			cpu_relax();
 		native_apic_mem_write(APIC_ICR2, apic_id << 24);
-		native_apic_mem_write(APIC_ICR, APIC_DM_FIXED | vector);
+		native_apic_mem_write(APIC_ICR, command);
 	}
 	local_irq_restore(flags);
 }
@@ -57,7 +64,7 @@ void mk_ring_host(void)
 	u32 vector = lower_32_bits(doorbell);
 
 	if (vector >= FIRST_VECTOR && vector <= LAST_VECTOR)
-		send_fixed(upper_32_bits(doorbell), vector);
+		mk_send_interrupt(upper_32_bits(doorbell), APIC_DM_FIXED | vector);
 }
 
 /*

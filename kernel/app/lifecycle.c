@@ -26,12 +26,14 @@
 #include <linux/panic.h>
 #include <linux/panic_notifier.h>
 #include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/reboot.h>
 #include <linux/smp.h>
 #include <linux/string.h>
 #include <linux/suspend.h>
 #include <linux/syscore_ops.h>
 #include <asm/barrier.h>
+#include <asm/sync_core.h>
 
 #include "app.h"
 #include "compat.h"
@@ -43,13 +45,19 @@ static atomic_t parked;
 static bool panicked;
 static struct sys_off_handler *power_off_handler;
 
-/* INIT from the host ends it; an NMI only makes another round. */
+/*
+ * INIT from the host ends it. An NMI is handled by nmi.c as in a kernel that runs;
+ * where this was reached in an NMI, its handler does not run again, so look here.
+ */
 static void __noreturn park(void)
 {
 	atomic_inc(&parked);
+	iret_to_self();		/* in an NMI, others are blocked until an IRET */
 	for (;;) {
 		local_irq_disable();
 		native_halt();
+		if (in_nmi())
+			mk_nmi_check();
 	}
 }
 

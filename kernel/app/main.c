@@ -104,6 +104,7 @@ static int __init map_shared(void)
 	mk_shared.grants = live + MK_GRANT_TABLE - MK_LIVE;
 	mk_shared.balloon = live + MK_BALLOON_TABLE - MK_LIVE;
 	mk_shared.stats = base + MK_STATS_PAGE;
+	mk_shared.cpus = live + MK_APP_CPUS - MK_LIVE;
 
 	memset(mk_shared.page, 0, sizeof(*mk_shared.page));
 	WRITE_ONCE(mk_shared.page->version, MK_SHARED_VERSION);
@@ -132,9 +133,12 @@ static int __init mk_app_init(void)
 	ret = mk_doorbell_init();
 	if (ret)
 		goto err_request;
-	ret = mk_cpus_init();
+	ret = mk_nmi_init();
 	if (ret)
 		goto err_doorbell;
+	ret = mk_cpus_init();
+	if (ret)
+		goto err_nmi;
 	ret = mk_lifecycle_init();
 	if (ret)
 		goto err_cpus;
@@ -151,6 +155,8 @@ err_lifecycle:
 	mk_lifecycle_exit();
 err_cpus:
 	mk_cpus_exit();
+err_nmi:
+	mk_nmi_exit();
 err_doorbell:
 	mk_doorbell_exit();
 err_request:

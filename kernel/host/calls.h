@@ -36,6 +36,7 @@ u32 mk_verify_blockers(struct mk_message *message);
 int mk_cpu_init(void);
 void mk_cpu_exit(void);
 void mk_cpu_interrupt(u32 apic_id, u32 vector);
+void mk_cpu_nmi(u32 apic_id);
 int mk_cpu_take(struct mk_partition *p, const u32 *cpus, u32 count, u32 role,
 		struct mk_message *message);
 void mk_cpu_return(struct mk_partition *p);
@@ -44,6 +45,13 @@ int mk_cpu_reset(struct mk_partition *p);
 int mk_cpu_boot(struct mk_partition *p);
 void mk_cpu_halt_all(void);
 bool mk_cpu_has_apic_id(u32 apic_id);
+
+/* nmi.c */
+void mk_nmi_leave(struct mk_partition *p);
+void mk_nmi_registers(struct mk_partition *p, struct mk_registers *registers);
+int mk_partition_pause(struct mk_partition *p, u32 *missing, struct mk_message *message);
+int mk_partition_resume(struct mk_partition *p, u32 *missing, struct mk_message *message);
+int mk_partition_nmi(struct mk_partition *p, u32 op, u32 *missing);
 
 /* memory.c */
 struct mk_memory *mk_memory_new(void);

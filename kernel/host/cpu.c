@@ -70,6 +70,18 @@ void mk_cpu_interrupt(u32 apic_id, u32 vector)
 }
 
 /**
+ * mk_cpu_nmi - send an NMI
+ * @apic_id: to which CPU; the caller has checked that it is the partition's, and
+ *	not in reset
+ *
+ * Context: any.
+ */
+void mk_cpu_nmi(u32 apic_id)
+{
+	apic_command(APIC_DM_NMI, apic_id);
+}
+
+/**
  * mk_cpu_has_apic_id - does any CPU of this machine have this APIC id?
  * @apic_id: the id
  *

@@ -115,6 +115,7 @@ struct mk_partition {
 	u64 entry;		/* of the kernel */
 	u64 kernel_end;		/* of what it needs mapped when it starts */
 	struct mk_log log;
+	u32 nmi_seq;		/* of the last NMI; only the running call's */
 	struct work_struct work;
 	struct delayed_work room;	/* looks for room in the input ring */
 
@@ -138,10 +139,11 @@ static inline struct mk_app_page *mk_app_page(struct mk_partition *p)
 	return p->control + MK_APP_PAGE;
 }
 
-/* States in which the CPUs of a partition are not ours: it runs, or waits parked. */
+/* States in which the CPUs of a partition are not ours: it runs, or waits. */
 static inline bool mk_state_live(u32 state)
 {
-	return state >= MK_STATE_BOOTING && state <= MK_STATE_PANIC;
+	return (state >= MK_STATE_BOOTING && state <= MK_STATE_PANIC) ||
+	       state == MK_STATE_PAUSED;
 }
 
 #include "calls.h"

@@ -115,7 +115,8 @@ static int run(const struct mk_ioctl *entry, void *context, void *args,
 	hand_out_message(entry, args, call);
 	if (!ret && call->file)
 		memcpy(args + entry->fd, &call->fd, sizeof(call->fd));
-	if (!ret || ret == -EMSGSIZE) {
+	/* these two say how many */
+	if (!ret || ret == -EMSGSIZE || ret == -ETIMEDOUT) {
 		copied = copy_out(entry, args, size, user);
 		ret = copied ?: ret;
 	}

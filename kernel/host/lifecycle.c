@@ -33,6 +33,7 @@ static int stop(struct mk_partition *p)
 		return -EIO;
 	if (!mk_state_live(p->state))
 		return 0;
+	mk_nmi_leave(p);
 	if (mk_cpu_reset(p)) {
 		pr_err("%s: lost: nothing of it can be given back until the machine restarts\n",
 		       p->label);
@@ -97,6 +98,8 @@ static void write_host_page(struct mk_partition *p)
 
 	lockdep_assert_held(&p->lock);
 	memset(p->control, 0, MK_SHARED_BYTES);
+	memset(p->control + MK_LIVE, 0, MK_LIVE_BYTES);
+	p->nmi_seq = 0;
 	host->version = MK_SHARED_VERSION;
 	for (i = 0; i < p->cpu_count; i++)
 		if (p->cpus[i].role == MK_CPU_RUN)

@@ -29,6 +29,7 @@ static const char * const state_names[] = {
 	[MK_STATE_POWEROFF] = "poweroff", [MK_STATE_REBOOT] = "reboot",
 	[MK_STATE_HALTED] = "halted",	[MK_STATE_PANIC] = "panic",
 	[MK_STATE_STOPPED] = "stopped",	[MK_STATE_LOST] = "lost",
+	[MK_STATE_PAUSED] = "paused",
 };
 
 /**

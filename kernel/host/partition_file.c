@@ -166,6 +166,30 @@ static int do_withdraw(void *context, void *args, struct mk_call *call)
 	return mk_partition_withdraw(handle->p, withdraw->channel);
 }
 
+static int do_pause(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+	struct mk_pause *pause = args;
+
+	return mk_partition_pause(handle->p, &pause->missing, &call->message);
+}
+
+static int do_resume(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+	struct mk_pause *pause = args;
+
+	return mk_partition_resume(handle->p, &pause->missing, &call->message);
+}
+
+static int do_nmi(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+	struct mk_nmi *nmi = args;
+
+	return mk_partition_nmi(handle->p, nmi->op, &nmi->missing);
+}
+
 static int do_query(void *context, void *args, struct mk_call *call)
 {
 	struct handle *handle = context;
@@ -266,6 +290,33 @@ static int do_query_stats(void *context, void *args, struct mk_call *call)
 	return mk_partition_stats(handle->p, args);
 }
 
+static int do_query_registers(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+	struct mk_query_registers *query = args;
+	struct mk_partition *p = handle->p;
+	struct mk_registers *registers;
+	u32 room = query->count;
+	int ret;
+
+	mutex_lock(&p->lock);
+	if (p->destroyed) {
+		mutex_unlock(&p->lock);
+		return -ENODEV;
+	}
+	query->count = p->run_count;
+	registers = kvcalloc(query->count ?: 1, sizeof(*registers), GFP_KERNEL);
+	if (registers)
+		mk_nmi_registers(p, registers);
+	mutex_unlock(&p->lock);
+	if (!registers)
+		return -ENOMEM;
+	ret = copy_list(query->registers, room, registers, query->count,
+			sizeof(*registers));
+	kvfree(registers);
+	return ret;
+}
+
 static int do_console(void *context, void *args, struct mk_call *call)
 {
 	struct handle *handle = context;
@@ -306,6 +357,11 @@ static const struct mk_ioctl partition_entries[] = {
 	{ MK_CANCEL, do_cancel },
 	{ MK_REQUEST, do_request },
 	{ MK_WITHDRAW, do_withdraw, { MK_OFFSET(mk_withdraw, pad) } },
+	{ MK_PAUSE, do_pause, {}, MK_MESSAGE(mk_pause) },
+	{ MK_RESUME, do_resume, {}, MK_MESSAGE(mk_pause) },
+	{ MK_NMI, do_nmi },
+	{ MK_QUERY_REGISTERS, do_query_registers,
+	  { MK_OFFSET(mk_query_registers, pad) } },
 	{ MK_QUERY, do_query },
 	{ MK_QUERY_MEMORY, do_query_memory, { MK_OFFSET(mk_query_memory, pad) } },
 	{ MK_QUERY_CPUS, do_query_cpus, { MK_OFFSET(mk_query_cpus, pad) } },

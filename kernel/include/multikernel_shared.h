@@ -16,6 +16,7 @@
  *   MK_GRANT_TABLE    written by the host: memory that may be added or taken back
  *   MK_BALLOON_TABLE  written by the app kernel: boot memory that it has given up
  *   MK_STATS_PAGE  written by the app kernel; statistics, hostile
+ *   MK_APP_CPUS       written by the app kernel: what each CPU says in an NMI
  *
  * A ring is a power of two of bytes with free-running 32 bit indices: the
  * producer owns head, the consumer owns tail, each in its own page; head - tail
@@ -46,6 +47,7 @@
 #define MK_LIVE_BYTES		0x50000
 #define MK_GRANT_TABLE		0x100000	/* struct mk_grant_table, by the host */
 #define MK_BALLOON_TABLE	0x108000	/* struct mk_balloon_table, by the app kernel */
+#define MK_APP_CPUS		0x110000	/* struct mk_app_cpu, MK_SHARED_CPUS of them */
 
 #define MK_SHARED_CPUS		1024		/* CPUs that fit into struct mk_host_page */
 #define MK_SHARED_CHANNELS	4		/* enum mk_channel of the UAPI */
@@ -119,6 +121,26 @@ static inline __u64 mk_doorbell_pack(__u32 apic_id, __u32 vector)
 	return ((__u64)apic_id << 32) | vector;
 }
 
+/* What the host's NMI is about, mk_host_page.nmi. */
+enum mk_app_nmi {
+	MK_APP_NMI_NONE		= 0,
+	MK_APP_NMI_HOLD		= 1,	/* save the registers, sleep until released */
+	MK_APP_NMI_RELEASE	= 2,	/* go on */
+	MK_APP_NMI_REGISTERS	= 3,	/* save the registers */
+	MK_APP_NMI_BACKTRACE	= 4,	/* print where you are */
+	MK_APP_NMI_LEAVE	= 5,	/* save the registers, end virtualization, wait for INIT */
+};
+
+/*
+ * The word of an NMI: written before it is sent, as one 64 bit word (the operation
+ * in the upper half), so that no CPU sees half of two. The sequence number rises by
+ * one with each; a CPU has obeyed when mk_app_cpu.done is that number.
+ */
+static inline __u64 mk_nmi_pack(__u32 seq, __u32 op)
+{
+	return ((__u64)op << 32) | seq;
+}
+
 /**
  * struct mk_host_page - written by the host only
  * @magic: MK_SHARED_MAGIC
@@ -136,6 +158,7 @@ static inline __u64 mk_doorbell_pack(__u32 apic_id, __u32 vector)
  * @low_window_bytes: its size
  * @apic_ids: of all CPUs with role run, in vCPU order
  * @requests: one for each channel
+ * @nmi: mk_nmi_pack()
  */
 struct mk_host_page {
 	__u64 magic;
@@ -153,6 +176,7 @@ struct mk_host_page {
 	__u8 reserved[160];
 	__u32 apic_ids[MK_SHARED_CPUS];
 	struct mk_host_request requests[MK_SHARED_CHANNELS];
+	__u64 nmi;
 };
 
 /**
@@ -308,6 +332,27 @@ struct mk_stats_page {
 	struct mk_stats_cpu_times times[MK_SHARED_CPUS];
 };
 
+#define MK_APP_CPU_REGISTERS	27	/* elf_gregset_t of x86-64, 64 bits each */
+
+/**
+ * struct mk_app_cpu - one CPU of the app kernel; written by that CPU; hostile for the host
+ * @apic_id: which it is
+ * @online: it takes NMIs; the host sends none to a CPU that does not say so: to
+ *	one in reset it would be more than an interruption
+ * @done: sequence number of the last NMI that it obeyed, written after the others
+ * @saved: sequence number of the NMI that @registers are from; 0: none yet
+ * @pad: 0
+ * @registers: what it was doing, in the order of elf_gregset_t
+ */
+struct mk_app_cpu {
+	__u32 apic_id;
+	__u32 online;
+	__u32 done;
+	__u32 saved;
+	__u64 pad[3];
+	__u64 registers[MK_APP_CPU_REGISTERS];
+};
+
 static_assert(offsetof(struct mk_host_page, doorbell) == 32);
 static_assert(offsetof(struct mk_host_page, rx_head) == 56);
 static_assert(offsetof(struct mk_host_page, apic_ids) == 248);
@@ -325,5 +370,8 @@ static_assert(offsetof(struct mk_stats_page, realtime_ns) == 32);
 static_assert(offsetof(struct mk_stats_page, online) == 3072);
 static_assert(offsetof(struct mk_stats_page, times) == 8192);
 static_assert(sizeof(struct mk_stats_page) == MK_STATS_PAGE_END - MK_STATS_PAGE);
+static_assert(sizeof(struct mk_app_cpu) == 256);
+static_assert(MK_APP_CPUS + MK_SHARED_CPUS * sizeof(struct mk_app_cpu) <=
+	      MK_LIVE + MK_LIVE_BYTES);
 
 #endif /* _MULTIKERNEL_SHARED_H */

@@ -14,7 +14,9 @@ from ctypes import c_char, c_int32 as s32, c_uint8 as u8, c_uint32 as u32, c_uin
 STATES = ("created", "loaded", "booting", "running", "poweroff", "reboot", "halted", "panic",
           "stopped", "lost", "paused")
 POWEROFF, REBOOT = 1, 2
+SYSRQ = 8
 RUN, IDLE = 0, 1
+BACKTRACE, REGISTERS = 1, 2
 
 
 def _structure(name, *fields):
@@ -37,6 +39,8 @@ Load = _structure("Load", ("kernel_fd", s32), ("initrd_fd", s32), ("cmdline", u6
                   ("cmdline_bytes", u32), ("message_bytes", u32), ("message", u64))
 Start = _structure("Start", *_SAY)
 Plain = _structure("Plain")
+Pause = _structure("Pause", *_SAY[:2], ("missing", u32))
+Nmi = _structure("Nmi", ("op", u32), ("missing", u32))
 Request = _structure("Request", ("op", u32), ("seq", u32), ("arg", u64), ("bytes", u64))
 
 
@@ -153,6 +157,22 @@ class Partition:
 
     def request(self, operation, arg=0, size=0):
         return call(self.fd, 0x17, Request(op=operation, arg=arg, bytes=size)).seq
+
+    def pause(self):
+        return call(self.fd, 0x20, Pause()).missing
+
+    def resume(self):
+        return call(self.fd, 0x21, Pause()).missing
+
+    def nmi(self, operation):
+        return call(self.fd, 0x22, Nmi(op=operation)).missing
+
+    def registers(self):
+        """(cpu, values or None) of each CPU with role run; values as elf_gregset_t"""
+        array = ctypes.create_string_buffer(224 * 256)
+        count = call(self.fd, 0x23, Table(entries=ctypes.addressof(array), count=256)).count
+        entries = [struct.unpack_from("II27Q", array, 224 * index) for index in range(count)]
+        return [(cpu, values if valid else None) for cpu, valid, *values in entries]
 
     def query(self):
         return call(self.fd, 0x18, Query())
