@@ -75,7 +75,8 @@ void run_daemon(const DaemonOptions& options, std::unique_ptr<backend::Backend> 
     const PidFile pid_file(options.pid_file);
     Sockets sockets(options.socket_dir);
     domain::Driver driver(options.paths, std::move(backend));
-    rpc::Server server(conf.server, {api::remote_program(driver)});
+    rpc::Server server(conf.server,
+                       {api::remote_program(driver, {.socket_dir = options.socket_dir})});
     for (auto& socket : sockets.take())
         server.listen(std::move(socket.fd), socket.read_only);
     server.run_in_background([&driver] { driver.autostart(); });

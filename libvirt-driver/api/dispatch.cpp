@@ -13,6 +13,7 @@
 #include "api/procedures.h"
 #include "api/table.h"
 #include "protocol/frame.h"
+#include "relay/family.h"
 #include "util/log.h"
 
 namespace mk::api {
@@ -59,6 +60,14 @@ rpc::Answer answer_call(domain::Driver& driver, rpc::Session& session, int numbe
             .stream = std::move(call.stream)};
 }
 
+// Whether another daemon answers; what is not allowed is dispatch()'s to refuse.
+bool forwards(const rpc::Session& session, int number) {
+    const auto procedure = find_procedure(number);
+    return procedure && relay::family_of(number) &&
+           (procedure->read_only_allowed || !session.read_only()) &&
+           static_cast<const Connection*>(session.state())->opened;
+}
+
 rpc::Answer failed(const Error& error) {
     return {.ok = false, .payload = protocol::encode_error(error), .after_reply = {}, .stream = {}};
 }
@@ -83,7 +92,7 @@ rpc::Answer dispatch(domain::Driver& driver, rpc::Session& session, int procedur
     }
 }
 
-rpc::Program remote_program(domain::Driver& driver) {
+rpc::Program remote_program(domain::Driver& driver, const relay::Settings& relay) {
     return {.number = REMOTE_PROGRAM,
             .version = REMOTE_PROTOCOL_VERSION,
             .greet = [](rpc::Session& session) { session.attach(std::make_shared<Connection>()); },
@@ -96,6 +105,11 @@ rpc::Program remote_program(domain::Driver& driver) {
             .call =
                 [&driver](rpc::Session& session, int procedure, std::string_view arguments) {
                     return dispatch(driver, session, procedure, arguments);
+                },
+            .forwards = forwards,
+            .make_forwarder =
+                [relay](const rpc::Session& session, rpc::ForwardLink link) {
+                    return std::make_unique<relay::Relay>(relay, session, std::move(link));
                 }};
 }
 

@@ -5,12 +5,14 @@
 #pragma once
 
 #include "domain/driver.h"
+#include "relay/relay.h"
 #include "rpc/session.h"
 
 namespace mk::api {
 
-// libvirt's remote program over `driver`, which must outlive every session.
-[[nodiscard]] rpc::Program remote_program(domain::Driver& driver);
+// libvirt's remote program over `driver`, which must outlive every session; what belongs to
+// other daemons is passed on to them.
+[[nodiscard]] rpc::Program remote_program(domain::Driver& driver, const relay::Settings& relay);
 
 // One call of it. Never throws: errors become answers.
 [[nodiscard]] rpc::Answer dispatch(domain::Driver& driver, rpc::Session& session, int procedure,

@@ -44,6 +44,7 @@ bool Client::may_read() const {
         waiting_bytes += frame.payload.size();
     return !closing_ && !disconnected_ && waiting_.size() < waiting_limit &&
            waiting_bytes < waiting_bytes_limit &&
+           (!forwarder_ || forwarder_->backlog() <= Forwarder::backlog_limit) &&
            std::ranges::none_of(streams_, [](const auto& entry) {
                return entry.second->backlog() > Stream::backlog_limit;
            });
@@ -83,7 +84,7 @@ void Client::receive() {
 
 void Client::handle_frames() {
     try {
-        while (may_read()) {
+        while (!disconnected_ && may_read()) {
             auto frame = reader_.next();
             if (!frame)
                 break;
@@ -109,9 +110,11 @@ void Client::handle(protocol::Frame frame) {
             begin_calls();
             break;
         case VIR_NET_STREAM:
-            handle_stream(frame);
+        case VIR_NET_STREAM_HOLE:
+            if (!forwarder_ || !forwarder_->stream(frame))
+                handle_stream(frame);
             break;
-        default:  // a reply, a message, a hole: nothing here waits for one
+        default:  // a reply, a message: nothing here waits for one
             break;
     }
 }
@@ -142,6 +145,8 @@ void Client::begin_calls() {
                         fmt::format("Cannot find program {} version {}", header.prog, header.vers));
         else if (header.status != VIR_NET_OK)
             reply_error(header, fmt::format("Unexpected message status {}", header.status));
+        else if (program->forwards && program->forwards(session_, header.proc))
+            forward(*program, frame);
         else
             run(*program, frame);
     }
@@ -163,8 +168,28 @@ void Client::run(const Program& program, const protocol::Frame& frame) {
     });
 }
 
+// Answered by the forwarder, on this thread, in its own time.
+void Client::forward(const Program& program, const protocol::Frame& frame) {
+    if (!forwarder_)
+        forwarder_ = program.make_forwarder(
+            session_,
+            {.reply =
+                 [this](std::string bytes) {
+                     enqueue({.bytes = std::move(bytes), .sent = [this] { answered(); }});
+                 },
+             .stream =
+                 [this](std::string bytes, std::function<void()> sent) {
+                     enqueue({.bytes = std::move(bytes), .sent = std::move(sent)});
+                 },
+             .message = [this](std::string bytes) { send_unasked(std::move(bytes)); },
+             .drained = [this] { post([self = shared_from_this()] { self->handle_frames(); }); }});
+    forwarder_->call(frame);
+}
+
 void Client::handle_stream(const protocol::Frame& frame) {
     const auto& header = frame.header;
+    if (header.type != VIR_NET_STREAM)
+        return;  // none of our streams has holes
     const auto found = streams_.find({header.prog, header.proc, header.serial});
     if (found == streams_.end())
         return;  // packets may arrive after the end of a stream

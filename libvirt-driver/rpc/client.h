@@ -85,7 +85,9 @@ class Client : public std::enable_shared_from_this<Client> {
     void reply(const virNetMessageHeader& call, Answer answer);
     void reply_error(const virNetMessageHeader& call, const std::string& text);
     void open_stream(const virNetMessageHeader& call, StreamEnd end);
+    void forward(const Program& program, const protocol::Frame& frame);
 
+    void answered();
     void enqueue(Packet packet);
     void send_unasked(std::string frame);
     void flush();
@@ -106,6 +108,7 @@ class Client : public std::enable_shared_from_this<Client> {
     std::chrono::steady_clock::time_point last_heard_;
     unsigned pings_unanswered_ = 0;
     std::map<StreamKey, std::unique_ptr<Stream>> streams_;
+    std::shared_ptr<Forwarder> forwarder_;  // from the first call that needs it
     std::deque<protocol::Frame> waiting_;
     unsigned unanswered_ = 0;  // calls begun whose reply was not written yet
     unsigned running_ = 0;     // calls that workers have

@@ -22,17 +22,20 @@ void Client::reply(const virNetMessageHeader& call, Answer answer) {
         header.status = VIR_NET_ERROR;
         frame = protocol::encode_frame(header, protocol::encode_error(error));
     }
-    enqueue({.bytes = std::move(frame), .sent = [this] {
-                 --unanswered_;
-                 begin_calls();
-                 handle_frames();
-             }});
+    enqueue({.bytes = std::move(frame), .sent = [this] { answered(); }});
     if (!answer.ok)
         return;
     if (answer.stream)
         open_stream(call, std::move(*answer.stream));
     for (const auto& function : answer.after_reply)
         function();
+}
+
+// The reply to a call was written: another one may begin.
+void Client::answered() {
+    --unanswered_;
+    begin_calls();
+    handle_frames();
 }
 
 void Client::reply_error(const virNetMessageHeader& call, const std::string& text) {
@@ -144,6 +147,8 @@ void Client::disconnect() {
     keepalive_.reset();
     streams_.clear();
     waiting_.clear();
+    // Later: it may be what runs.
+    post([forwarder = std::exchange(forwarder_, nullptr)] {});
     {
         const std::lock_guard lock(mutex_);
         overflowed_ = true;  // nothing is queued any more

@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "rpc/forwarder.h"
 #include "rpc/stream.h"
 
 namespace mk::rpc {
@@ -101,6 +102,10 @@ struct Program {
     // True if the call is known to be short: the workers kept for such calls may run it too.
     std::function<bool(int procedure)> is_short;
     std::function<Answer(Session&, int procedure, std::string_view arguments)> call;
+    // On the loop thread: true if this call, allowed and in order, is another server's. Both
+    // may be absent.
+    std::function<bool(const Session&, int procedure)> forwards;
+    std::function<std::unique_ptr<Forwarder>(const Session&, ForwardLink)> make_forwarder;
 };
 
 }  // namespace mk::rpc

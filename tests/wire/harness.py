@@ -35,6 +35,27 @@ libvirt.registerErrorHandler(lambda _context, _error: None, None)
 libvirt.virEventRegisterDefaultImpl()
 
 
+def start_daemon(command, folder, log, **environment):
+    """Returns a process once it says, as to systemd, that it is ready."""
+    notify_path = folder / f"notify-{pathlib.Path(command[0]).name}"
+    notify_path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(notify_path))
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            env={**os.environ, "NOTIFY_SOCKET": str(notify_path), "LC_ALL": "C", **environment})
+        with Exit(process.pid) as exited:
+            while True:
+                ready = select.select([notify, exited], [], [], LIMIT_S)[0]
+                if notify in ready and b"READY=1" in notify.recv(4096).split(b"\n"):
+                    return process
+                if exited in ready or not ready:
+                    process.kill()
+                    process.wait()
+                    said = pathlib.Path(log.name).read_text(encoding="utf-8", errors="replace")
+                    raise AssertionError(f"{command[0]} did not start:\n{said}")
+
+
 class Daemon:
     """The daemon with made-up hardware: sockets, definitions and logs are in `folder`.
 
@@ -56,22 +77,9 @@ class Daemon:
 
     def start(self):
         """Returns when the daemon says, as to systemd, that it is ready."""
-        notify_path = self.folder / "notify"
-        notify_path.unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.bind(str(notify_path))
-            self.process = subprocess.Popen(
-                [FAKE_DAEMON, "--socket-dir", self.folder, *self.options],
-                stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-                env={**os.environ, "NOTIFY_SOCKET": str(notify_path), "TMPDIR": str(self.folder),
-                     "LC_ALL": "C"})
-            with Exit(self.process.pid) as exited:
-                while True:
-                    ready = select.select([notify, exited], [], [], LIMIT_S)[0]
-                    if notify in ready and b"READY=1" in notify.recv(4096).split(b"\n"):
-                        return
-                    if exited in ready or not ready:
-                        raise AssertionError("the daemon did not start:\n" + self.log_text())
+        self.process = start_daemon(
+            [FAKE_DAEMON, "--socket-dir", self.folder, *self.options], self.folder, self.log,
+            TMPDIR=str(self.folder))
 
     def end(self):
         """Ends it politely; a daemon that does not end, or ends badly, is an AssertionError."""

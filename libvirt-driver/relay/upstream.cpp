@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// As virtproxyd does it (libvirt, src/remote/remote_daemon_dispatch.c): open, then hand the
+// caller's identity on.
+#include "relay/upstream.h"
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "protocol/remote.h"
+#include "protocol/remote_codec.h"
+#include "util/log.h"
+
+namespace mk::relay {
+namespace {
+
+// Numbers that the relay never uses for a client's call.
+constexpr unsigned serial_open = 0;
+constexpr unsigned serial_identity = 1;
+
+Fd connect_to(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof(address.sun_path))
+        throw Error(VIR_ERR_NO_SUPPORT, fmt::format("the path {} is too long", path));
+    path.copy(address.sun_path, path.size());
+    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!fd)
+        throw Error::from_errno("socket");
+    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0)
+        return fd;
+    const int error_number = errno;
+    // EAGAIN: so many wait to be accepted that there is no room for another one
+    throw Error(error_number == EAGAIN ? VIR_ERR_RESOURCE_BUSY : VIR_ERR_NO_SUPPORT,
+                fmt::format("cannot connect to {}: {}", path,
+                            std::generic_category().message(error_number)));
+}
+
+std::string call_frame(int procedure, unsigned serial, const std::string& payload) {
+    return protocol::encode_frame({.prog = REMOTE_PROGRAM,
+                                   .vers = REMOTE_PROTOCOL_VERSION,
+                                   .proc = procedure,
+                                   .type = VIR_NET_CALL,
+                                   .serial = serial,
+                                   .status = VIR_NET_OK},
+                                  payload);
+}
+
+std::string open_call(const std::string& uri, bool read_only) {
+    protocol::Xdr<remote_connect_open_args> args;
+    args->name = protocol::make_optional_string(uri);
+    args->flags = read_only ? VIR_CONNECT_RO : 0;
+    return call_frame(REMOTE_PROC_CONNECT_OPEN, serial_open, args.encode());
+}
+
+std::string user_name(uid_t uid) {
+    std::array<char, 4096> space{};
+    passwd entry{};
+    passwd* found = nullptr;
+    if (::getpwuid_r(uid, &entry, space.data(), space.size(), &found) != 0 || found == nullptr)
+        return {};
+    return found->pw_name;
+}
+
+remote_typed_param number_param(const char* name, std::uint64_t number) {
+    remote_typed_param param{};
+    param.field = protocol::copy_string(name);
+    param.value.type = VIR_TYPED_PARAM_ULLONG;
+    param.value.remote_typed_param_value_u.ul = number;
+    return param;
+}
+
+// The names are those of virConnectSetIdentity (include/libvirt/libvirt-host.h).
+std::string identity_call(const rpc::Identity& identity) {
+    protocol::Xdr<remote_connect_set_identity_args> args;
+    args->params.params_val = protocol::make_array<remote_typed_param>(4);
+    unsigned& count = args->params.params_len;
+    auto* params = args->params.params_val;
+    params[count++] = number_param(VIR_CONNECT_IDENTITY_UNIX_USER_ID, identity.uid);
+    params[count++] = number_param(VIR_CONNECT_IDENTITY_UNIX_GROUP_ID, identity.gid);
+    remote_typed_param process{};
+    process.field = protocol::copy_string(VIR_CONNECT_IDENTITY_PROCESS_ID);
+    process.value.type = VIR_TYPED_PARAM_LLONG;
+    process.value.remote_typed_param_value_u.l = identity.pid;
+    params[count++] = process;
+    const std::string name = user_name(identity.uid);
+    if (!name.empty()) {
+        remote_typed_param user{};
+        user.field = protocol::copy_string(VIR_CONNECT_IDENTITY_USER_NAME);
+        user.value.type = VIR_TYPED_PARAM_STRING;
+        user.value.remote_typed_param_value_u.s = protocol::copy_string(name);
+        params[count++] = user;
+    }
+    return call_frame(REMOTE_PROC_CONNECT_SET_IDENTITY, serial_identity, args.encode());
+}
+
+}  // namespace
+
+Upstream::Upstream(const Target& target, Link link)
+    : target_(target), link_(std::move(link)), socket_(connect_to(target.socket)) {
+    outgoing_.push_back(open_call(target_.uri, target_.read_only));
+    backlog_ = outgoing_.front().size();
+    update_reading();
+    // Not now: whoever makes this does not know it yet.
+    writable_ = EventSource::watch(socket_.get(), G_IO_OUT, [this] { flush(); });
+}
+
+void Upstream::send(std::string frame) {
+    backlog_ += frame.size();
+    if (!socket_)
+        return;  // it is on its way that there is nobody
+    (step_ == Step::ready ? outgoing_ : waiting_).push_back(std::move(frame));
+    if (step_ == Step::ready && !writable_)
+        writable_ = EventSource::watch(socket_.get(), G_IO_OUT, [this] { flush(); });
+}
+
+void Upstream::set_reading(bool reading) {
+    reading_ = reading;
+    update_reading();
+}
+
+void Upstream::update_reading() {
+    if (!reading_)
+        readable_.reset();
+    else if (!readable_ && socket_)
+        readable_ = EventSource::watch(socket_.get(), G_IO_IN, [this] { receive(); });
+}
+
+void Upstream::receive() {
+    std::array<char, 65536> bytes{};
+    const ssize_t count = ::recv(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+    if (count < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (count <= 0)
+        return lose(Error(VIR_ERR_OPERATION_FAILED,
+                          fmt::format("the daemon at {} ended the connection", target_.socket)));
+    reader_.feed({bytes.data(), static_cast<std::size_t>(count)});
+    try {
+        while (auto frame = reader_.next()) {
+            handle(std::move(*frame));
+            if (!socket_)
+                return;
+        }
+    } catch (const Error& error) {
+        lose(error);
+    }
+}
+
+void Upstream::handle(protocol::Frame frame) {
+    if (frame.header.prog == KEEPALIVE_PROGRAM) {
+        if (frame.header.proc != KEEPALIVE_PROC_PING)
+            return;
+        frame.header.proc = KEEPALIVE_PROC_PONG;
+        backlog_ += protocol::frame_overhead;
+        outgoing_.push_back(protocol::encode_frame(frame.header, ""));
+        if (!writable_)
+            writable_ = EventSource::watch(socket_.get(), G_IO_OUT, [this] { flush(); });
+    } else if (step_ != Step::ready) {
+        greet(frame);
+    } else {
+        link_.frame(std::move(frame));
+    }
+}
+
+// The answers to what is said at the beginning.
+void Upstream::greet(const protocol::Frame& reply) {
+    if (reply.header.type != VIR_NET_REPLY)
+        return;
+    const bool refused = reply.header.status != VIR_NET_OK;
+    // A daemon that cannot be told who asks would do it with our rights, which are root's.
+    if (refused && (step_ == Step::opening || target_.identity.uid != 0))
+        return lose_with(reply.payload);
+    if (step_ == Step::opening) {
+        step_ = Step::identifying;
+        outgoing_.push_back(identity_call(target_.identity));
+        backlog_ += outgoing_.back().size();
+    } else {
+        step_ = Step::ready;
+        for (auto& frame : std::exchange(waiting_, {}))
+            outgoing_.push_back(std::move(frame));
+    }
+    if (!writable_)
+        writable_ = EventSource::watch(socket_.get(), G_IO_OUT, [this] { flush(); });
+}
+
+void Upstream::flush() {
+    while (!outgoing_.empty()) {
+        const std::string& first = outgoing_.front();
+        const ssize_t count = ::send(socket_.get(), first.data() + written_,
+                                     first.size() - written_, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0 && errno == EAGAIN)
+            break;
+        if (count < 0)
+            return lose(
+                Error(VIR_ERR_OPERATION_FAILED,
+                      fmt::format("the daemon at {} ended the connection", target_.socket)));
+        written_ += static_cast<std::size_t>(count);
+        backlog_ -= static_cast<std::size_t>(count);
+        if (written_ == first.size()) {
+            outgoing_.pop_front();
+            written_ = 0;
+        }
+    }
+    if (outgoing_.empty())
+        writable_.reset();
+    link_.drained();
+}
+
+void Upstream::lose(const Error& error) {
+    lose_with(protocol::encode_error(error));
+}
+
+void Upstream::lose_with(const std::string& error) {
+    readable_.reset();
+    writable_.reset();
+    socket_.reset();
+    post([lost = link_.lost, error] { lost(error); });
+}
+
+}  // namespace mk::relay

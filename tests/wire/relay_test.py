@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Networks, storage, secrets and their like on our connection: a stock libvirtd answers.
+
+libvirtd runs as it ships, without hypervisor drivers, in mounts of its own, so that it writes
+nothing to this computer.
+"""
+
+import os
+import pathlib
+import shlex
+
+import libvirt
+
+from harness import LIMIT_S, WireTest, run_until, start_daemon, table
+
+DRIVERS = pathlib.Path("/usr/lib/x86_64-linux-gnu/libvirt/connection-driver")
+FAMILIES = ("network", "storage", "nodedev", "interface", "secret", "nwfilter")
+POOL = "<pool type='dir'><name>{}</name><target><path>{}</path></target></pool>"
+VOLUME = "<volume><name>{}</name><capacity unit='MiB'>{}</capacity></volume>"
+NETWORK = "<network><name>{}</name><bridge name='mk-test0'/></network>"
+SECRET = ("<secret ephemeral='yes' private='no'><description>d</description>"
+          "<usage type='ceph'><name>{}</name></usage></secret>")
+
+
+class Libvirtd:
+    """The daemon that owns networks and storage, with its sockets in `folder`."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.process = None
+        drivers = folder / "drivers"
+        drivers.mkdir()
+        for name in FAMILIES:
+            library = f"libvirt_driver_{name}.so"
+            (drivers / library).symlink_to(DRIVERS / library)
+        (folder / "libvirtd.conf").write_text(
+            f'unix_sock_dir = "{folder}"\nauth_unix_ro = "none"\nauth_unix_rw = "none"\n',
+            encoding="utf-8")
+
+    def start(self):
+        mounts = " && ".join(f"mkdir -p {path} && mount -t tmpfs none {path}"
+                             for path in ("/etc/libvirt", "/var/lib/libvirt", "/run"))
+        command = shlex.join(["libvirtd", "--config", str(self.folder / "libvirtd.conf"),
+                              "--pid-file", str(self.folder / "libvirtd.pid")])
+        with open(self.folder / "libvirtd.log", "ab") as log:
+            self.process = start_daemon(
+                ["unshare", "--mount", "sh", "-c", f"{mounts} && exec {command}"], self.folder,
+                log, LIBVIRT_DRIVER_DIR=str(self.folder / "drivers"))
+
+    def stop(self):
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(LIMIT_S)
+            self.process = None
+
+
+class Relay(WireTest):
+    def setUp(self):
+        super().setUp()
+        self.libvirtd = Libvirtd(self.daemon.folder)
+        self.addCleanup(self.libvirtd.stop)
+        self.libvirtd.start()
+
+    def pool(self, connection, name="images"):
+        path = self.daemon.folder / name
+        path.mkdir()
+        return connection.storagePoolCreateXML(POOL.format(name, path))
+
+    def test_virsh_sees_what_each_family_has(self):
+        folder = self.daemon.folder
+        self.virsh("pool-define-as", "images", "dir", "--target", folder / "images")
+        self.virsh("pool-build", "images")
+        self.virsh("pool-start", "images")
+        self.virsh("vol-create-as", "images", "disk.raw", "1M")
+        self.assertEqual(table(self.virsh("pool-list", "--all")), [["images", "active", "no"]])
+        self.assertEqual(table(self.virsh("vol-list", "images")),
+                         [["disk.raw", str(folder / "images/disk.raw")]])
+        self.virsh("net-define", self.xml_file(NETWORK.format("lan"), "net.xml"))
+        self.assertEqual(table(self.virsh("net-list", "--all")), [["lan", "inactive", "no", "yes"]])
+        self.virsh("secret-define", self.xml_file(SECRET.format("key"), "secret.xml"))
+        self.assertEqual(table(self.virsh("secret-list"))[0][1:], ["ceph key"])
+        self.assertEqual(self.virsh("nwfilter-list").split("\n")[0].split(), ["UUID", "Name"])
+        self.assertIn("computer", self.virsh("nodedev-list").split("\n"))
+        self.assertIn("<interface type='ethernet' name='lo'>", self.virsh("iface-dumpxml", "lo"))
+
+    def test_errors_are_those_of_the_daemon_that_owns_it(self):
+        self.refused("Network not found: no network with matching name 'nowhere'",
+                     "net-info", "nowhere")
+        self.refused("Storage pool not found: no storage pool with matching name 'nowhere'",
+                     "vol-list", "nowhere")
+        connection = self.connect()
+        text = self.assert_code(libvirt.VIR_ERR_NO_NAME, connection.networkDefineXML,
+                                "<network/>")
+        self.assertEqual(text, "missing name information")
+
+    def test_read_only_client_may_look_and_not_touch(self):
+        self.virsh("net-define", self.xml_file(NETWORK.format("lan"), "net.xml"))
+        rows = table(self.virsh("net-list", "--all", readonly=True))
+        self.assertEqual([row[0] for row in rows], ["lan"])
+        self.refused("operation forbidden: read only access prevents virNetworkUndefine",
+                     "net-undefine", "lan", readonly=True)
+        self.assertEqual(len(table(self.virsh("net-list", "--all"))), 1)
+
+    def test_volume_goes_up_and_comes_down_whole_beside_other_calls(self):
+        connection = self.connect()
+        pool = self.pool(connection)
+        content = os.urandom(24 << 20)  # more than any buffer on the way
+        volume = pool.createXML(VOLUME.format("disk", 24))
+        up = connection.newStream()
+        volume.upload(up, 0, len(content))
+        for start in range(0, len(content), 1 << 20):
+            sent = 0
+            while sent < 1 << 20:
+                sent += up.send(content[start + sent:start + (1 << 20)])
+            connection.listAllDomains()
+        up.finish()
+        down = connection.newStream()
+        volume.download(down, 0, len(content))
+        self.assertEqual(connection.listAllDomains(), [])
+        got = bytearray()
+        while chunk := down.recv(1 << 18):
+            got += chunk
+        down.finish()
+        self.assertEqual(got, content)
+        broken_off = connection.newStream()
+        volume.download(broken_off, 0, len(content))
+        broken_off.recv(1 << 10)
+        broken_off.abort()
+        self.assertEqual(volume.info()[1], len(content))
+
+    def test_events_come_also_after_the_other_daemon_began_anew(self):
+        connection = self.connect()
+        seen = []
+        number = connection.storagePoolEventRegisterAny(
+            None, libvirt.VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE,
+            lambda _connection, pool, event, _detail, _: seen.append((pool.name(), event)), None)
+        self.pool(connection)
+        run_until(lambda: ("images", libvirt.VIR_STORAGE_POOL_EVENT_STARTED) in seen)
+        self.libvirtd.stop()
+        text = self.assert_code(libvirt.VIR_ERR_NO_SUPPORT, connection.listAllStoragePools)
+        self.assertIn("libvirt-sock", text)
+        self.libvirtd.start()
+        again = self.pool(connection, "again")  # the call connects, and registers before it
+        run_until(lambda: ("again", libvirt.VIR_STORAGE_POOL_EVENT_STARTED) in seen)
+        connection.storagePoolEventDeregisterAny(number)
+        again.destroy()
+        self.assertEqual([event for event in seen if event[0] == "again"],
+                         [("again", libvirt.VIR_STORAGE_POOL_EVENT_STARTED)])
+
+    def test_events_alone_bring_the_connection_back(self):
+        """Nobody calls after the other daemon began anew; another client makes the event."""
+        listener, other = self.connect(), self.connect()
+        seen = []
+        listener.networkEventRegisterAny(
+            None, libvirt.VIR_NETWORK_EVENT_ID_LIFECYCLE,
+            lambda _connection, network, _event, _detail, _: seen.append(network.name()), None)
+        self.libvirtd.stop()
+        self.libvirtd.start()
+        tried = 0
+        while not seen:
+            tried += 1
+            other.networkDefineXML(NETWORK.format(f"lan{tried}").replace("test0", f"t{tried}"))
+            libvirt.virEventRunDefaultImpl()
+            self.assertLess(tried, 10000)
+
+
+class Alone(WireTest):
+    def test_without_the_other_daemon_the_feature_is_not_there(self):
+        connection = self.connect()
+        for query in (connection.listAllNetworks, connection.listAllStoragePools,
+                      connection.listAllSecrets, connection.listAllDevices,
+                      connection.listAllInterfaces, connection.listAllNWFilters):
+            self.assert_code(libvirt.VIR_ERR_NO_SUPPORT, query)
+        self.assertEqual(connection.listAllDomains(), [])
