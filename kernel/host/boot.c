@@ -132,7 +132,8 @@ static int read_image(int fd, struct image *image, struct mk_message *message)
 		ret = size;
 		goto put;
 	}
-	ret = kernel_read_file(file, 0, &image->bytes, LARGEST_IMAGE,
+	ret = mk_fault("load: kernel") ? -EIO :
+	      kernel_read_file(file, 0, &image->bytes, LARGEST_IMAGE,
 			       &image->size, READING_KEXEC_IMAGE);
 	if (ret < 0) {
 		ret = read_failed(ret, "kernel", message);
@@ -184,7 +185,8 @@ static int place_initrd(int fd, u64 lowest, u64 end, u64 *start, u64 *size,
 	}
 	*start = ALIGN_DOWN(end - bytes, PAGE_SIZE);
 	to = __va(*start);
-	ret = kernel_read_file(file, 0, &to, end - *start, &read,
+	ret = mk_fault("load: initramfs") ? -EIO :
+	      kernel_read_file(file, 0, &to, end - *start, &read,
 			       READING_KEXEC_INITRAMFS);
 	if (ret >= 0 && (ret != bytes || read != bytes))
 		ret = -ETXTBSY;
@@ -281,19 +283,20 @@ static void build_params(struct mk_partition *p, const struct image *image,
 }
 
 static int build_tables(struct mk_partition *p, const struct image *image,
-			u64 initrd, u64 initrd_bytes, const char *cmdline,
-			struct mk_message *message)
+			u64 kernel, u64 initrd, u64 initrd_bytes,
+			const char *cmdline, struct mk_message *message)
 {
 	int ret;
 
 	memset(p->control, 0, MK_CONTROL_BYTES);
 	memset(__va(p->window->start), 0, MK_WINDOW_PAGES * PAGE_SIZE);
-	build_params(p, image, p->entry - ENTRY_64_OFFSET, initrd, initrd_bytes);
+	build_params(p, image, kernel, initrd, initrd_bytes);
 	strscpy(p->control + MK_AT_CMDLINE, cmdline, MK_CMDLINE_BYTES);
 	ret = build_e820(p, message);
 	if (ret)
 		return ret;
-	ret = mk_acpi_build(p, image->version >= KERNEL_VERSION(6, 9, 0));
+	ret = mk_fault("load: tables") ? -E2BIG :
+	      mk_acpi_build(p, image->version >= KERNEL_VERSION(6, 9, 0));
 	if (ret)
 		return mk_fail(message, ret, "%u CPUs are more than the ACPI tables can have",
 			       p->run_count);
@@ -335,9 +338,13 @@ static int place(struct mk_partition *p, const struct mk_load *args,
 		return ret;
 	memcpy(__va(kernel), image->bytes + image->setup_bytes,
 	       image->size - image->setup_bytes);
+	ret = build_tables(p, image, kernel, initrd, initrd_bytes, cmdline,
+			   message);
+	if (ret)
+		return ret;
 	p->entry = kernel + ENTRY_64_OFFSET;
 	p->kernel_end = kernel_end;
-	return build_tables(p, image, initrd, initrd_bytes, cmdline, message);
+	return 0;
 }
 
 /**
@@ -358,7 +365,8 @@ int mk_boot_load(struct mk_partition *p, const struct mk_load *args,
 	char *cmdline;
 	int ret;
 
-	cmdline = kmalloc(MK_CMDLINE_BYTES, GFP_KERNEL);
+	cmdline = mk_fault("load: command line") ? NULL :
+		  kmalloc(MK_CMDLINE_BYTES, GFP_KERNEL);
 	if (!cmdline)
 		return -ENOMEM;
 	p->control_start = chunk_start(&p->memory->chunks[0]);

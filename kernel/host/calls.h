@@ -8,6 +8,8 @@
 
 #include <linux/fs.h>
 
+#include "fault.h"
+
 /* What a handler of an ioctl gets; see ioctl.c. */
 struct mk_call {
 	struct mk_message message;

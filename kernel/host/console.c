@@ -20,7 +20,8 @@
  */
 int mk_console_init(struct mk_partition *p)
 {
-	p->log.bytes = kvmalloc(MK_LOG_BYTES, GFP_KERNEL);
+	p->log.bytes = mk_fault("create: console") ? NULL :
+		       kvmalloc(MK_LOG_BYTES, GFP_KERNEL);
 	return p->log.bytes ? 0 : -ENOMEM;
 }
 

@@ -219,7 +219,8 @@ int mk_console_file(struct mk_partition *p, u64 *position, struct mk_call *call)
 	struct console *console;
 	struct file *file;
 
-	console = kzalloc(sizeof(*console), GFP_KERNEL);
+	console = mk_fault("console: file") ? NULL :
+		  kzalloc(sizeof(*console), GFP_KERNEL);
 	if (!console)
 		return -ENOMEM;
 	mutex_init(&console->lock);

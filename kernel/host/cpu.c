@@ -154,7 +154,7 @@ static int take_one(struct mk_taken_cpu *taken, u32 cpu, u32 role,
 		return mk_fail(message, -EBUSY,
 			       "CPU %u is held by a partition already", cpu);
 	per_cpu(owned_apic_id, cpu) = per_cpu(x86_cpu_to_apicid, cpu);
-	ret = remove_cpu(cpu);
+	ret = mk_fault("cpus: offline") ? -EBUSY : remove_cpu(cpu);
 	if (ret < 0) {
 		cpumask_clear_cpu(cpu, &owned);
 		return mk_fail(message, -EBUSY,
@@ -203,7 +203,8 @@ int mk_cpu_take(struct mk_partition *p, const u32 *cpus, u32 count, u32 role,
 	struct mk_taken_cpu *taken;
 	int ret;
 
-	taken = kvmalloc_array(total, sizeof(*taken), GFP_KERNEL);
+	taken = mk_fault("cpus: array") ? NULL :
+		kvmalloc_array(total, sizeof(*taken), GFP_KERNEL);
 	if (!taken)
 		return -ENOMEM;
 	if (p->cpu_count)
@@ -345,7 +346,8 @@ noinline int mk_cpu_probe(u32 cpu, u32 apic_id)
 
 	mutex_lock(&trampoline_lock);
 	t = prepare_trampoline(MK_TRAMPOLINE_PARK);
-	status = wake_and_wait(t, apic_id, MK_CPU_SCRUBBED);
+	status = mk_fault("stop: answer") ? MK_CPU_SILENT :
+		 wake_and_wait(t, apic_id, MK_CPU_SCRUBBED);
 	send_init(apic_id);
 	mutex_unlock(&trampoline_lock);
 	if (status == MK_CPU_SCRUBBED)
@@ -426,7 +428,8 @@ static int prepare_boot(struct mk_partition *p, struct mk_trampoline *t)
 	int ret;
 
 	memset(p->control + MK_AT_TABLES, 0, MK_AT_TABLES_END - MK_AT_TABLES);
-	ret = map_range(p, &next, 0, PMD_SIZE);
+	ret = mk_fault("start: page tables") ? -ENOMEM :
+	      map_range(p, &next, 0, PMD_SIZE);
 	if (!ret)
 		ret = map_range(p, &next, p->control_start, p->kernel_end);
 	if (ret)
@@ -471,7 +474,8 @@ int mk_cpu_boot(struct mk_partition *p)
 	if (!ret) {
 		send_init(cpu->apic_id);
 		usleep_range(INIT_DELAY_US, INIT_DELAY_US + 1000);
-		status = wake_and_wait(t, cpu->apic_id, MK_CPU_GONE);
+		status = mk_fault("start: wake") ? MK_CPU_SILENT :
+			 wake_and_wait(t, cpu->apic_id, MK_CPU_GONE);
 		if (status != MK_CPU_GONE) {
 			pr_err("%s: CPU %u does not wake: status %u\n", p->label,
 			       cpu->cpu, status);

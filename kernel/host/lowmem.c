@@ -178,7 +178,8 @@ struct mk_window *mk_lowmem_lend(void)
 	unsigned int i;
 	void *saved;
 
-	saved = kmalloc(MK_WINDOW_PAGES * PAGE_SIZE, GFP_KERNEL);
+	saved = mk_fault("create: low window") ? NULL :
+		kmalloc(MK_WINDOW_PAGES * PAGE_SIZE, GFP_KERNEL);
 	if (!saved)
 		return ERR_PTR(-ENOMEM);
 	mutex_lock(&windows_lock);

@@ -142,12 +142,17 @@ static int __init host_init(void)
 	ret = register_notifiers();
 	if (ret)
 		goto doorbell;
-	ret = misc_register(&device);
+	ret = mk_fault_init();
 	if (ret)
 		goto notifiers;
+	ret = misc_register(&device);
+	if (ret)
+		goto fault;
 	say_blockers();
 	return 0;
 
+fault:
+	mk_fault_exit();
 notifiers:
 	unregister_notifiers();
 doorbell:
@@ -163,6 +168,7 @@ queue:
 static void __exit host_exit(void)
 {
 	misc_deregister(&device);
+	mk_fault_exit();
 	unregister_notifiers();
 	mk_doorbell_exit();
 	mk_cpu_exit();

@@ -46,8 +46,10 @@ static void release_work(struct work_struct *work);
  */
 struct mk_memory *mk_memory_new(void)
 {
-	struct mk_memory *memory = kzalloc(sizeof(*memory), GFP_KERNEL);
+	struct mk_memory *memory;
 
+	memory = mk_fault("create: memory") ? NULL :
+		 kzalloc(sizeof(*memory), GFP_KERNEL);
 	if (memory) {
 		kref_init(&memory->ref);
 		mutex_init(&memory->lock);
@@ -189,7 +191,8 @@ static int record(struct claim *claim, unsigned long pfn, unsigned long pages,
 	if (claim->count == claim->room) {
 		unsigned int room = claim->room ? 2 * claim->room : 64;
 
-		more = kvmalloc_array(room, sizeof(*more), GFP_KERNEL);
+		more = mk_fault("memory: list") ? NULL :
+		       kvmalloc_array(room, sizeof(*more), GFP_KERNEL);
 		if (!more)
 			return -ENOMEM;
 		if (claim->count)
@@ -229,7 +232,8 @@ static int claim_size(struct claim *claim, int node, unsigned long size)
 			end = bad;
 			continue;
 		}
-		ret = mk_alloc_contig_range(pfn, pfn + pages);
+		ret = mk_fault("memory: pages") ? -EBUSY :
+		      mk_alloc_contig_range(pfn, pfn + pages);
 		if (ret) {
 			end = pfn + pages - max(pages / 4, SMALLEST_PAGES);
 			continue;
@@ -335,7 +339,8 @@ static int append(struct mk_memory *memory, struct claim *claim)
 	unsigned int total = memory->count + claim->count, i;
 	struct mk_chunk *chunks;
 
-	chunks = kvmalloc_array(total, sizeof(*chunks), GFP_KERNEL);
+	chunks = mk_fault("memory: array") ? NULL :
+		 kvmalloc_array(total, sizeof(*chunks), GFP_KERNEL);
 	if (!chunks)
 		return -ENOMEM;
 	mutex_lock(&memory->lock);

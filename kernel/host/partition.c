@@ -271,8 +271,9 @@ unsigned int mk_partition_count(void)
 
 static struct mk_partition *allocate(const u8 *uuid, const char *name)
 {
-	struct mk_partition *p = kzalloc(sizeof(*p), GFP_KERNEL);
+	struct mk_partition *p;
 
+	p = mk_fault("create: partition") ? NULL : kzalloc(sizeof(*p), GFP_KERNEL);
 	if (!p)
 		return NULL;
 	kref_init(&p->ref);

@@ -422,9 +422,11 @@ static const struct file_operations partition_fops = {
  */
 int mk_partition_file(struct mk_partition *p, struct mk_call *call)
 {
-	struct handle *handle = kzalloc(sizeof(*handle), GFP_KERNEL);
+	struct handle *handle;
 	struct file *file;
 
+	handle = mk_fault("create: file") ? NULL :
+		 kzalloc(sizeof(*handle), GFP_KERNEL);
 	if (!handle)
 		return -ENOMEM;
 	handle->p = p;

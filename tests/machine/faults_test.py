@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Each step of each call fails once, in turn: all comes back, and the next try works.
+
+With a host module built for it (FAULTS=1): the n-th step that is reached fails, n goes up until a
+call gets through without one.
+"""
+
+import os
+import pathlib
+import subprocess
+import tempfile
+
+from lib.testing import INITRD, TOP, MachineTest
+
+# What calls may leave: caches of the host, its bookkeeping. Each try claims eight times as much.
+BOUND_KIB = 8 * 1024
+PRELUDE = f"""
+FAULTS = "/sys/kernel/debug/multikernel/"
+device = Device()
+version = os.uname().release
+initrd = with_loader("{INITRD}", "/tmp/test.img", version)
+poll = select.poll()
+
+def fail_nth(count):
+    with open(FAULTS + "fail_nth", "w") as file:
+        file.write(str(count))
+
+def left():
+    with open(FAULTS + "fail_nth") as file:
+        return int(file.read())
+
+def steps():
+    "name: how often it failed"
+    with open(FAULTS + "steps") as file:
+        lines = [line.rstrip("\\n").split(" ", 2) for line in file]
+    return {{name: int(failed) for _, failed, name in lines}}
+
+def tries(call, *arguments):
+    "Yields what was raised (None if it got through all the same) for each step that fails."
+    number = 0
+    while True:
+        number += 1
+        fail_nth(number)
+        error = None
+        try:
+            result = call(*arguments)
+        except OSError as raised:
+            error = raised
+        if left():  # it has fewer steps than that
+            fail_nth(0)
+            assert not error, error
+            yield None, result
+            return
+        yield error, None if error else result
+
+def new():
+    return device.create(uuid.uuid4().bytes, "test")
+
+def load(partition):
+    partition.load("/vmlinuz", initrd, "quiet")
+
+def wait_for(partition, wanted):
+    poll.register(partition.fd, select.POLLIN | select.POLLPRI)
+    while (state := partition.state()) != wanted:
+        assert state in ("booting", "running"), (state, wanted)
+        assert poll.poll(60000), "no event"
+    poll.unregister(partition.fd)
+
+def nothing_is_left():
+    assert list(device.list()) == [], list(device.list())
+    assert device.info().partitions == 0
+    assert open("/sys/devices/system/cpu/online").read() == "0-3\\n"
+"""
+
+
+class Faults(MachineTest):
+    uses_daemon = False
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.work = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.work.cleanup)
+
+    def setUp(self):
+        super().setUp()
+        version = self.run_in("uname -r")
+        module = pathlib.Path(self.work.name, "multikernel_host.ko")
+        if not module.exists():
+            subprocess.run([TOP / "kernel/build-modules", TOP / "kernel", self.work.name, version],
+                           check=True, env={**os.environ, "FAULTS": "1"})
+        self.put("/root/multikernel_host.ko", module.read_bytes())
+        self.run_in("systemctl stop virtmultikerneld.socket virtmultikerneld-ro.socket "
+                    "virtmultikerneld.service && rmmod multikernel_host && "
+                    "insmod /root/multikernel_host.ko && "
+                    "(mountpoint -q /sys/kernel/debug || "
+                    "mount -t debugfs debugfs /sys/kernel/debug)")
+        self.addCleanup(self.run_in, "umount /sys/kernel/debug && rmmod multikernel_host && "
+                        "modprobe multikernel_host && systemctl start virtmultikerneld.socket "
+                        "virtmultikerneld-ro.socket virtmultikerneld.service")
+
+    def test_every_step_that_fails_leaves_nothing_behind(self):
+        before = self.free_kib()
+        self.script(PRELUDE, """
+            for error, made in tries(new):
+                if made:
+                    partition = made
+                    break
+                assert error, "a step failed, and MK_CREATE said that it worked"
+                nothing_is_left()
+            for error, _ in tries(partition.console):
+                pass
+
+            # memory: all or nothing; one piece that cannot be had is had elsewhere
+            for error, _ in tries(lambda: partition.add_memory(64 << 20)):
+                query = partition.query()
+                assert bool(query.memory_bytes) == (not error), error
+                if not error:
+                    partition.destroy()
+                    nothing_is_left()
+                    partition = new()
+            partition.add_memory(256 << 20)
+
+            for error, _ in tries(partition.add_cpus, [2, 3]):
+                assert len(partition.cpus()) == (0 if error else 2), (partition.cpus(), error)
+                if error:
+                    assert open("/sys/devices/system/cpu/online").read() == "0-3\\n"
+
+            for error, _ in tries(load, partition):
+                assert partition.state() == ("created" if error else "loaded"), error
+            # again, over one that is loaded: what is half of one must not start
+            for error, _ in tries(load, partition):
+                state = partition.state()
+                assert state == "loaded" or error and state == "created", (state, error)
+                if error and state == "created":
+                    load(partition)
+
+            for error, _ in tries(partition.start):
+                if error:
+                    assert partition.state() in ("loaded", "stopped"), partition.state()
+                    if partition.state() == "stopped":
+                        load(partition)
+            wait_for(partition, "running")
+            partition.destroy()
+            nothing_is_left()
+            failed = steps()
+            never = [name for name in failed if not failed[name] and name != "stop: answer"]
+            assert not never, never
+            for call in ("create", "memory", "cpus", "load", "start", "stop"):
+                assert any(name.startswith(call + ":") for name in failed), (call, failed)
+            """, limit_s=600)
+        self.assertLess(before - self.free_kib(), BOUND_KIB)
+        self.assertEqual(self.online_cpus(), self.cpus)
