@@ -57,6 +57,7 @@ int mk_console_init(void);
 void mk_console_check(void);
 
 /* lifecycle.c */
+void mk_park(void);	/* does not return */
 int mk_lifecycle_init(void);
 void mk_lifecycle_exit(void);
 
@@ -78,6 +79,7 @@ bool mk_request_withdrawn(const struct mk_request_copy *request);
 int mk_nmi_init(void);
 void mk_nmi_exit(void);
 void mk_nmi_check(void);
+void mk_nmi_park_others(void);
 
 /* cpus.c */
 int mk_cpus_init(void);

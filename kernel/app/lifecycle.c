@@ -10,6 +10,7 @@
  *                      registration: devices are shut down by then, the
  *                      interrupt controllers, which are the host's, are not.
  *   kmsg dump, EMERG   emergency_restart(): sysrq-b, and panic with a timeout
+ *   smp_ops            how panic() stops the other CPUs
  *   panic notifier     keeps the message
  *   panic_blink        after the last flush of the console: the end of a panic
  *   reboot notifier    kexec, which announces itself as a restart and never
@@ -33,6 +34,7 @@
 #include <linux/suspend.h>
 #include <linux/syscore_ops.h>
 #include <asm/barrier.h>
+#include <asm/smp.h>
 #include <asm/sync_core.h>
 
 #include "app.h"
@@ -43,6 +45,7 @@
 static atomic_t ended;
 static atomic_t parked;
 static bool panicked;
+static struct smp_ops stock_ops;
 static struct sys_off_handler *power_off_handler;
 
 /*
@@ -61,6 +64,18 @@ static void __noreturn park(void)
 	}
 }
 
+/**
+ * mk_park - wait for the host's INIT
+ *
+ * Does not return, but objtool cannot know that of another file's function.
+ *
+ * Context: any, NMI included.
+ */
+void mk_park(void)
+{
+	park();
+}
+
 static void park_call(void *arg)
 {
 	park();
@@ -68,13 +83,23 @@ static void park_call(void *arg)
 
 static DEFINE_PER_CPU(call_single_data_t, park_csd);
 
+static bool wait_for_parked(int others)
+{
+	unsigned int us;
+
+	for (us = 0; us < PARK_WAIT_US && atomic_read(&parked) < others; us++)
+		udelay(1);
+	return atomic_read(&parked) >= others;
+}
+
 /*
- * Asynchronous, since this may run with interrupts off. A CPU that does not
- * listen is left to the host, whose INIT needs no consent.
+ * Asynchronous, since this may run with interrupts off. By interrupt first, which
+ * a CPU takes when it holds no lock of the console; then by NMI. One that does not
+ * listen even then is left to the host, whose INIT needs no consent.
  */
 static void park_others(void)
 {
-	unsigned int cpu, us;
+	unsigned int cpu;
 	int others = 0;
 
 	for_each_online_cpu(cpu) {
@@ -83,8 +108,24 @@ static void park_others(void)
 		if (!smp_call_function_single_async(cpu, per_cpu_ptr(&park_csd, cpu)))
 			others++;
 	}
-	for (us = 0; us < PARK_WAIT_US && atomic_read(&parked) < others; us++)
-		udelay(1);
+	if (wait_for_parked(others))
+		return;
+	mk_nmi_park_others();
+	wait_for_parked(others);
+}
+
+/*
+ * panic() stops the others with it. The kernel's own way leaves them where no NMI
+ * is heard, and what they were doing is what a dump is to show.
+ */
+static void on_stop(int wait)
+{
+	park_others();
+}
+
+static void on_crash_stop(void)
+{
+	park_others();
 }
 
 /* The first to come tells the host; a second one (crash during reboot) parks. */
@@ -214,6 +255,9 @@ int mk_lifecycle_init(void)
 		goto err_sleep;
 	register_syscore_ops(&shutdown_ops);
 	panic_blink = on_panic_end;
+	stock_ops = smp_ops;
+	smp_ops.stop_other_cpus = on_stop;
+	smp_ops.crash_stop_other_cpus = on_crash_stop;
 	return 0;
 
 err_sleep:
@@ -236,6 +280,7 @@ err:
  */
 void mk_lifecycle_exit(void)
 {
+	smp_ops = stock_ops;
 	panic_blink = NULL;
 	unregister_syscore_ops(&shutdown_ops);
 	atomic_notifier_chain_unregister(&panic_notifier_list, &panic_block);

@@ -59,6 +59,8 @@
 struct cpu_nmi {
 	u32 seen;		/* sequence number of the last one obeyed */
 	u32 strays;
+	bool park;		/* at the next NMI */
+	bool parked;		/* its registers stay what they were */
 	u64 obeyed_tsc;
 	struct irq_work settle;
 };
@@ -85,7 +87,7 @@ static void acknowledge(struct mk_app_cpu *slot, u32 seq)
 }
 
 /* struct pt_regs begins as elf_gregset_t does: r15 to ss, as they were pushed. */
-static void save_registers(struct mk_app_cpu *slot, struct pt_regs *regs, u32 seq)
+static void save_registers(struct mk_app_cpu *slot, struct pt_regs *regs)
 {
 	u64 *to = slot->registers;
 	unsigned int selector;
@@ -104,7 +106,7 @@ static void save_registers(struct mk_app_cpu *slot, struct pt_regs *regs, u32 se
 	to[25] = selector;
 	savesegment(gs, selector);
 	to[26] = selector;
-	WRITE_ONCE(slot->saved, seq);
+	WRITE_ONCE(slot->saved, 1);
 }
 
 /* The user's own 1 stays what it is. */
@@ -208,9 +210,9 @@ static void hold(struct mk_app_cpu *slot, struct cpu_nmi *me)
 static void obey(struct mk_app_cpu *slot, struct cpu_nmi *me, u32 op,
 		 struct pt_regs *regs)
 {
-	if (regs && (op == MK_APP_NMI_HOLD || op == MK_APP_NMI_REGISTERS ||
-		     op == MK_APP_NMI_LEAVE))
-		save_registers(slot, regs, me->seen);
+	if (!me->parked && (op == MK_APP_NMI_HOLD || op == MK_APP_NMI_REGISTERS ||
+			    op == MK_APP_NMI_LEAVE))
+		save_registers(slot, regs);
 	switch (op) {
 	case MK_APP_NMI_HOLD:
 		hold(slot, me);
@@ -241,10 +243,36 @@ static bool check(struct pt_regs *regs)
 	return true;
 }
 
+/**
+ * mk_nmi_park_others - park the CPUs that did not hear an interrupt
+ *
+ * Context: any.
+ */
+void mk_nmi_park_others(void)
+{
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu) {
+		struct cpu_nmi *it = per_cpu_ptr(&cpu_nmi, cpu);
+
+		if (cpu == raw_smp_processor_id() || READ_ONCE(it->parked))
+			continue;
+		WRITE_ONCE(it->park, true);
+		smp_mb();	/* an APIC access does not order memory by itself */
+		mk_send_interrupt(per_cpu(x86_cpu_to_apicid, cpu), APIC_DM_NMI);
+	}
+}
+
 static int on_nmi(unsigned int type, struct pt_regs *regs)
 {
 	struct cpu_nmi *me = this_cpu_ptr(&cpu_nmi);
 
+	if (READ_ONCE(me->park)) {
+		me->parked = true;
+		if (own_slot())
+			save_registers(own_slot(), regs);
+		mk_park();
+	}
 	if (check(regs))
 		return NMI_HANDLED;
 	if (!me->strays || rdtsc() - me->obeyed_tsc > STRAY_MS * tsc_khz)
@@ -264,11 +292,20 @@ static struct nmiaction action = {
 /**
  * mk_nmi_check - do what the host's NMI asks for, where its handler cannot run
  *
- * Context: a CPU that was parked within an NMI.
+ * Context: a CPU that is parked within an NMI.
  */
 void mk_nmi_check(void)
 {
-	check(NULL);
+	struct pt_regs regs = {
+		.ip = _THIS_IP_,
+		.cs = __KERNEL_CS,
+		.flags = native_save_fl(),
+		.sp = current_stack_pointer,
+		.ss = __KERNEL_DS,
+		.bp = (unsigned long)__builtin_frame_address(0),
+	};
+
+	check(&regs);
 }
 
 /* On the CPU itself. One that is not told of in the table gets no NMI. */

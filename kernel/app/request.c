@@ -6,6 +6,7 @@
  */
 #include <linux/errno.h>
 #include <linux/reboot.h>
+#include <linux/sysrq.h>
 #include <linux/workqueue.h>
 #include <asm/barrier.h>
 
@@ -18,6 +19,19 @@ struct channel {
 
 static struct channel channels[MK_SHARED_CHANNELS];
 
+/*
+ * As /proc/sysrq-trigger does it: the mask is for keyboards. b and c do not return,
+ * their answer is what becomes of this kernel.
+ */
+static void press_sysrq(u8 key)
+{
+	int mask = sysrq_mask();
+
+	sysrq_toggle_support(1);
+	handle_sysrq(key);
+	sysrq_toggle_support(mask);
+}
+
 static int take(const struct mk_request_copy *request, u64 *value)
 {
 	switch (request->op) {
@@ -27,6 +41,9 @@ static int take(const struct mk_request_copy *request, u64 *value)
 		return 0;
 	case MK_APP_REQUEST_REBOOT:
 		orderly_reboot();
+		return 0;
+	case MK_APP_REQUEST_SYSRQ:
+		press_sysrq(request->arg);
 		return 0;
 	default:
 		return -EOPNOTSUPP;

@@ -245,14 +245,15 @@ int mk_partition_destroy(struct mk_partition *p)
 /* Which channel an operation belongs to; MK_CHANNELS if there is no such one. */
 static u32 channel_of(u32 op)
 {
-	static const u8 channels[] = {
-		[MK_REQUEST_POWEROFF] = MK_CHANNEL_POWER,
-		[MK_REQUEST_REBOOT] = MK_CHANNEL_POWER,
-	};
-
-	if (op < MK_REQUEST_POWEROFF || op >= ARRAY_SIZE(channels))
+	switch (op) {
+	case MK_REQUEST_POWEROFF:
+	case MK_REQUEST_REBOOT:
+		return MK_CHANNEL_POWER;
+	case MK_REQUEST_SYSRQ:
+		return MK_CHANNEL_KEY;
+	default:
 		return MK_CHANNELS;
-	return channels[op];
+	}
 }
 
 static void post(struct mk_partition *p, u32 channel, const struct mk_request *request,
@@ -287,6 +288,8 @@ int mk_partition_request(struct mk_partition *p, struct mk_request *request)
 	int ret = 0;
 
 	if (channel == MK_CHANNELS)
+		return -EINVAL;
+	if (request->op == MK_REQUEST_SYSRQ && request->arg > 0x7f)
 		return -EINVAL;
 	mutex_lock(&p->lock);
 	if (p->destroyed) {

@@ -340,7 +340,7 @@ struct mk_stats_page {
  * @online: it takes NMIs; the host sends none to a CPU that does not say so: to
  *	one in reset it would be more than an interruption
  * @done: sequence number of the last NMI that it obeyed, written after the others
- * @saved: sequence number of the NMI that @registers are from; 0: none yet
+ * @saved: 1 once there are @registers
  * @pad: 0
  * @registers: what it was doing, in the order of elf_gregset_t
  */
