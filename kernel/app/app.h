@@ -9,6 +9,7 @@
 #include <linux/compiler.h>
 #include <linux/init.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 
 #include "multikernel_shared.h"
 
@@ -73,6 +74,7 @@ struct mk_request_copy {	/* of struct mk_host_request */
 void mk_request_init(void);
 void mk_request_exit(void);
 void mk_request_check(void);
+extern struct wait_queue_head mk_request_wait;	/* for a withdrawal */
 bool mk_request_withdrawn(const struct mk_request_copy *request);
 
 /* nmi.c */
@@ -80,6 +82,16 @@ int mk_nmi_init(void);
 void mk_nmi_exit(void);
 void mk_nmi_check(void);
 void mk_nmi_park_others(void);
+
+/* memory.c */
+void mk_memory_init(void);
+int mk_memory_add(const struct mk_request_copy *request, u64 *value);
+int mk_memory_remove(const struct mk_request_copy *request, u64 *value);
+
+/* balloon.c */
+int mk_balloon_init(void);
+void mk_balloon_exit(void);
+int mk_balloon_set(const struct mk_request_copy *request, u64 *value);
 
 /* cpus.c */
 int mk_cpus_init(void);

@@ -7,7 +7,9 @@
 #ifndef _MULTIKERNEL_APP_COMPAT_H
 #define _MULTIKERNEL_APP_COMPAT_H
 
+#include <linux/gfp.h>
 #include <linux/kmsg_dump.h>
+#include <linux/page-flags.h>
 #include <linux/types.h>
 #include <linux/version.h>
 
@@ -71,6 +73,26 @@ static int name##_put(u32 vtermno, const char *buf, int count)			\
 }										\
 static const struct hv_ops name = { .get_chars = name##_get, .put_chars = name##_put }
 #endif
+
+/* 6.10 renamed the allocator's functions for allocation profiling */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#define mk_alloc_contig_range(start, end) \
+	alloc_contig_range_noprof(start, end, MIGRATE_MOVABLE, GFP_KERNEL | __GFP_NOWARN)
+#else
+#define mk_alloc_contig_range(start, end) \
+	alloc_contig_range(start, end, MIGRATE_MOVABLE, GFP_KERNEL | __GFP_NOWARN)
+#endif
+
+/* the kernel has no other names for these */
+static inline void mk_set_page_offline(struct page *page)
+{
+	__SetPageOffline(page);
+}
+
+static inline void mk_clear_page_offline(struct page *page)
+{
+	__ClearPageOffline(page);
+}
 
 /* a kmsg_dumper is given a structure since 6.11, the reason alone before */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)

@@ -129,6 +129,10 @@ static int __init mk_app_init(void)
 	ret = mk_platform_init();
 	if (ret)
 		goto err_map;
+	mk_memory_init();
+	ret = mk_balloon_init();
+	if (ret)
+		goto err_map;
 	mk_request_init();
 	ret = mk_doorbell_init();
 	if (ret)
@@ -161,6 +165,7 @@ err_doorbell:
 	mk_doorbell_exit();
 err_request:
 	mk_request_exit();
+	mk_balloon_exit();
 err_map:
 	unmap_shared();
 	return ret;

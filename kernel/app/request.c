@@ -6,7 +6,9 @@
  */
 #include <linux/errno.h>
 #include <linux/reboot.h>
+#include <linux/sched.h>
 #include <linux/sysrq.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <asm/barrier.h>
 
@@ -18,6 +20,9 @@ struct channel {
 };
 
 static struct channel channels[MK_SHARED_CHANNELS];
+
+/* Woken whenever a request may have been withdrawn. */
+DECLARE_WAIT_QUEUE_HEAD(mk_request_wait);
 
 /*
  * As /proc/sysrq-trigger does it: the mask is for keyboards. b and c do not return,
@@ -45,6 +50,12 @@ static int take(const struct mk_request_copy *request, u64 *value)
 	case MK_APP_REQUEST_SYSRQ:
 		press_sysrq(request->arg);
 		return 0;
+	case MK_APP_REQUEST_MEMORY_ADD:
+		return mk_memory_add(request, value);
+	case MK_APP_REQUEST_MEMORY_REMOVE:
+		return mk_memory_remove(request, value);
+	case MK_APP_REQUEST_BALLOON:
+		return mk_balloon_set(request, value);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -98,6 +109,8 @@ void mk_request_check(void)
 	for (i = 0; i < MK_SHARED_CHANNELS; i++)
 		if (READ_ONCE(mk_shared.host->requests[i].seq) != READ_ONCE(channels[i].seen))
 			queue_work(system_unbound_wq, &channels[i].work);
+	if (wq_has_sleeper(&mk_request_wait))
+		wake_up_all(&mk_request_wait);
 }
 
 /**

@@ -242,7 +242,7 @@ static int add_e820(struct mk_partition *p, unsigned int index, u64 start,
 
 static int build_e820(struct mk_partition *p, struct mk_message *message)
 {
-	struct mk_chunk *chunks = p->memory->chunks;
+	const struct mk_chunk *chunks = p->memory->owned.at;
 	unsigned int i, n = 0;
 	int ret;
 
@@ -251,13 +251,15 @@ static int build_e820(struct mk_partition *p, struct mk_message *message)
 	add_e820(p, n++, p->control_start, MK_CONTROL_BYTES, E820_TYPE_RESERVED);
 	add_e820(p, n++, p->control_start + MK_CONTROL_BYTES,
 		 chunk_bytes(&chunks[0]) - MK_CONTROL_BYTES, E820_TYPE_RAM);
-	for (i = 1; i < p->memory->count; i++) {
+	for (i = 1; i < p->memory->owned.count; i++) {
+		if (!chunks[i].boot)	/* to be added again while it runs */
+			continue;
 		ret = add_e820(p, n++, chunk_start(&chunks[i]),
 			       chunk_bytes(&chunks[i]), E820_TYPE_RAM);
 		if (ret)
 			return mk_fail(message, -ENOMEM,
 				       "the memory is in %u ranges, more than a memory map can have",
-				       p->memory->count);
+				       p->memory->owned.count);
 	}
 	return 0;
 }
@@ -318,7 +320,7 @@ static int place(struct mk_partition *p, const struct mk_load *args,
 		 struct image *image, const char *cmdline,
 		 struct mk_message *message)
 {
-	struct mk_chunk *first = &p->memory->chunks[0];
+	struct mk_chunk *first = &p->memory->owned.at[0];
 	u64 end = chunk_start(first) + chunk_bytes(first);
 	u64 kernel, kernel_end, initrd, initrd_bytes;
 	int ret;
@@ -369,7 +371,7 @@ int mk_boot_load(struct mk_partition *p, const struct mk_load *args,
 		  kmalloc(MK_CMDLINE_BYTES, GFP_KERNEL);
 	if (!cmdline)
 		return -ENOMEM;
-	p->control_start = chunk_start(&p->memory->chunks[0]);
+	p->control_start = chunk_start(&p->memory->owned.at[0]);
 	p->control = __va(p->control_start);
 	ret = build_cmdline(p, cmdline, user_cmdline, message);
 	if (ret)

@@ -58,8 +58,28 @@ int mk_partition_nmi(struct mk_partition *p, u32 op, u32 *missing);
 /* memory.c */
 struct mk_memory *mk_memory_new(void);
 void mk_memory_put(struct mk_memory *memory);
-int mk_memory_claim(struct mk_partition *p, u64 bytes, int node,
+int mk_memory_claim(struct mk_partition *p, struct mk_add_memory *add,
 		    struct mk_message *message);
+
+/* memory_list.c */
+int mk_chunks_room(struct mk_chunks *chunks, unsigned int more);
+void mk_chunks_add(struct mk_chunks *chunks, const struct mk_chunk *chunk);
+struct mk_chunk *mk_chunks_find(const struct mk_chunks *chunks, unsigned long pfn,
+				unsigned long pages);
+struct mk_chunk *mk_chunks_cut(struct mk_chunks *chunks, unsigned long pfn,
+			       unsigned long pages);
+void mk_chunks_drop(struct mk_chunks *chunks, unsigned int index);
+void mk_chunks_merge(struct mk_chunks *chunks, unsigned int first);
+
+/* memory_live.c */
+u64 mk_memory_block_bytes(struct mk_partition *p);
+u64 mk_memory_balloon_bytes(struct mk_partition *p);
+int mk_memory_ask(struct mk_partition *p, const struct mk_request *request);
+void mk_memory_answered(struct mk_partition *p);
+void mk_memory_stopped(struct mk_partition *p);
+void mk_memory_loaded(struct mk_partition *p);
+int mk_memory_remove(struct mk_partition *p, struct mk_remove_memory *remove,
+		     struct mk_message *message);
 
 /* memory_file.c */
 int mk_memory_file(struct mk_memory *memory, struct mk_call *call);

@@ -45,16 +45,34 @@ struct mk_chunk {
 	unsigned long pfn;
 	unsigned long pages;
 	int node;
+	u32 state;		/* enum mk_range_state */
+	u32 id;			/* of the MK_ADD_MEMORY that claimed it */
+	bool boot;		/* in the memory map that the app kernel boots with */
 };
 
-/* Lives as long as a partition, a memory file or a mapping; only grows. */
-struct mk_memory {
-	struct kref ref;
-	struct mutex lock;	/* the array */
-	struct mk_chunk *chunks;
+struct mk_chunks {
+	struct mk_chunk *at;
 	unsigned int count;
 	unsigned int room;
+};
+
+/**
+ * struct mk_memory - memory of a partition
+ * @ref: the partition, its memory files
+ * @lock: all below; taken in the lock of a partition
+ * @owned: what the partition owns; the first one begins with the control area
+ * @holes: boot memory that the app kernel gave up and the host has
+ * @bytes: of @owned
+ * @last_id: of an MK_ADD_MEMORY
+ * @release: frees what was still in use when the last reference went
+ */
+struct mk_memory {
+	struct kref ref;
+	struct mutex lock;	/* all below */
+	struct mk_chunks owned;
+	struct mk_chunks holes;
 	u64 bytes;
+	u32 last_id;
 	struct delayed_work release;
 };
 
@@ -120,6 +138,7 @@ struct mk_partition {
 	struct delayed_work room;	/* looks for room in the input ring */
 
 	struct mk_answer answers[MK_CHANNELS];	/* @posted is ours */
+	u64 asked_bytes;	/* of the last request of the memory channel */
 	u32 answered;		/* counts answers, so that poll() notices */
 	char panic[MK_PANIC_BYTES];
 
@@ -145,6 +164,9 @@ static inline bool mk_state_live(u32 state)
 	return (state >= MK_STATE_BOOTING && state <= MK_STATE_PANIC) ||
 	       state == MK_STATE_PAUSED;
 }
+
+/* States in which resources are given to, and taken from, a running app kernel. */
+#define MK_LIVE_STATES	(BIT(MK_STATE_RUNNING) | BIT(MK_STATE_PAUSED))
 
 #include "calls.h"
 

@@ -61,7 +61,7 @@ static int copy_in(const struct mk_ioctl *entry, void *args, void __user *from)
 	if (ret)
 		return ret;
 	memcpy(&header, args, sizeof(header));
-	if (header.flags)
+	if (header.flags & ~entry->flags)
 		return -EOPNOTSUPP;
 	for (i = 0; i < ARRAY_SIZE(entry->pads); i++)
 		if (entry->pads[i] && field32(args, entry->pads[i]))

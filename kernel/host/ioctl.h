@@ -16,6 +16,7 @@
  * @message: offset of the address of the message buffer
  * @message_bytes: offset of its size
  * @fd: offset of the file descriptor that the call returns
+ * @flags: those that it knows
  *
  * An offset of 0 means "has none": a structure begins with none of these.
  */
@@ -26,6 +27,7 @@ struct mk_ioctl {
 	u16 message;
 	u16 message_bytes;
 	u16 fd;
+	u32 flags;
 };
 
 #define MK_OFFSET(type, field)	offsetof(struct type, field)

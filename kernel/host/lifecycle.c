@@ -42,6 +42,7 @@ static int stop(struct mk_partition *p)
 	}
 	mutex_lock(&p->lock);
 	mk_console_drain(p);
+	mk_memory_stopped(p);
 	mk_partition_set_state(p, MK_STATE_STOPPED);
 	mutex_unlock(&p->lock);
 	return 0;
@@ -66,7 +67,7 @@ int mk_partition_load(struct mk_partition *p, const struct mk_load *args,
 	ret = mk_partition_begin(p, LOAD_STATES, message);
 	if (ret)
 		return ret;
-	if (!p->run_count || !p->memory->count) {
+	if (!p->run_count || !p->memory->owned.count) {
 		ret = mk_fail(message, -EBUSY, "the partition has no %s yet",
 			      p->run_count ? "memory" : "CPU");
 		goto end;
@@ -80,6 +81,7 @@ int mk_partition_load(struct mk_partition *p, const struct mk_load *args,
 	mutex_lock(&p->lock);
 	if (!ret) {
 		p->load_ns = ktime_get_ns() - begin;
+		mk_memory_loaded(p);
 		mk_partition_set_state(p, MK_STATE_LOADED);
 	} else if (p->state == MK_STATE_LOADED && !p->entry) {
 		mk_partition_set_state(p, p->boots ? MK_STATE_STOPPED : MK_STATE_CREATED);
@@ -249,6 +251,13 @@ static u32 channel_of(u32 op)
 	case MK_REQUEST_POWEROFF:
 	case MK_REQUEST_REBOOT:
 		return MK_CHANNEL_POWER;
+	case MK_REQUEST_CPU_ADD:
+	case MK_REQUEST_CPU_REMOVE:
+		return MK_CHANNEL_CPU;
+	case MK_REQUEST_MEMORY_ADD:
+	case MK_REQUEST_MEMORY_REMOVE:
+	case MK_REQUEST_BALLOON:
+		return MK_CHANNEL_MEMORY;
 	case MK_REQUEST_SYSRQ:
 		return MK_CHANNEL_KEY;
 	default:
@@ -280,7 +289,7 @@ static void post(struct mk_partition *p, u32 channel, const struct mk_request *r
  * @request: what is asked for; out: the number of the request
  *
  * Context: may sleep; does not wait for the app kernel.
- * Return: 0, -ENODEV, -EINVAL, -EBUSY or -EAGAIN.
+ * Return: 0, -ENODEV, -EINVAL, -EBUSY, -ENOMEM or -EAGAIN.
  */
 int mk_partition_request(struct mk_partition *p, struct mk_request *request)
 {
@@ -299,8 +308,12 @@ int mk_partition_request(struct mk_partition *p, struct mk_request *request)
 	} else if (p->answers[channel].done != p->answers[channel].posted) {
 		ret = -EAGAIN;
 	} else {
-		post(p, channel, request, request->arg);
-		request->seq = p->answers[channel].posted;
+		if (channel == MK_CHANNEL_MEMORY)
+			ret = mk_memory_ask(p, request);
+		if (!ret) {
+			post(p, channel, request, request->arg);
+			request->seq = p->answers[channel].posted;
+		}
 	}
 	mutex_unlock(&p->lock);
 	return ret;
@@ -348,6 +361,7 @@ static void query_app(struct mk_partition *p, struct mk_query *query)
 	query->app_available_bytes = READ_ONCE(app->available_bytes);
 	query->app_uptime_ns = READ_ONCE(app->uptime_ns);
 	query->app_busy_ns = READ_ONCE(app->busy_ns);
+	query->block_bytes = mk_memory_block_bytes(p);
 	memcpy(text, app->release, sizeof(text));
 	mk_escape(query->release, sizeof(query->release), text, sizeof(text));
 	memcpy(text, app->hostname, sizeof(text));
@@ -370,9 +384,10 @@ void mk_partition_query(struct mk_partition *p, struct mk_query *query)
 	query->boots = p->boots;
 	query->cpus = p->run_count;
 	query->idle_cpus = p->cpu_count - p->run_count;
-	query->ranges = p->memory->count;
+	query->ranges = p->memory->owned.count;
 	memcpy(query->answers, p->answers, sizeof(query->answers));
 	query->memory_bytes = p->memory->bytes;
+	query->balloon_bytes = mk_memory_balloon_bytes(p);
 	query->wanted_bytes = p->wanted_bytes;
 	query->claimed_bytes = READ_ONCE(p->claimed_bytes);
 	query->console_bytes = p->log.written;

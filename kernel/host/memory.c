@@ -14,7 +14,6 @@
 #include <linux/nodemask.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
 
 #include "compat.h"
 #include "host.h"
@@ -31,10 +30,12 @@
 
 struct claim {
 	struct mk_partition *p;
-	struct mk_chunk *chunks;
-	unsigned int count;
-	unsigned int room;
+	struct mk_chunks got;
 	unsigned long left;	/* pages */
+	unsigned long align;	/* pages */
+	u32 state;		/* what it is claimed for */
+	bool boot;
+	u32 id;
 };
 
 static void release_work(struct work_struct *work);
@@ -97,19 +98,20 @@ static bool in_use(const struct mk_chunk *chunk)
 
 static void release_now(struct mk_memory *memory)
 {
+	struct mk_chunks *owned = &memory->owned;
 	unsigned int i, kept = 0;
 
-	for (i = 0; i < memory->count; i++) {
-		struct mk_chunk chunk = memory->chunks[i];
+	for (i = 0; i < owned->count; i++) {
+		struct mk_chunk chunk = owned->at[i];
 
 		if (in_use(&chunk)) {
-			memory->chunks[kept++] = chunk;
+			owned->at[kept++] = chunk;
 			continue;
 		}
 		scrub(chunk.pfn, chunk.pages);
 		give_back(&chunk);
 	}
-	memory->count = kept;
+	owned->count = kept;
 	if (kept) {
 		pr_warn_ratelimited("%u ranges of memory are still in use, will try again\n",
 				    kept);
@@ -120,7 +122,8 @@ static void release_now(struct mk_memory *memory)
 	}
 	if (memory->bytes)
 		pr_info("scrubbed and freed %llu MiB\n", memory->bytes >> 20);
-	kvfree(memory->chunks);
+	kvfree(owned->at);
+	kvfree(memory->holes.at);
 	kfree(memory);
 }
 
@@ -176,6 +179,28 @@ static bool usable(unsigned long pfn, unsigned long pages, int node,
 	return true;
 }
 
+/*
+ * Is there boot memory that the app kernel gave up? It knows these pages, so that
+ * they can be given to it as such only. *@bad is the lowest one.
+ */
+static bool known(struct claim *claim, unsigned long pfn, unsigned long pages,
+		  unsigned long *bad)
+{
+	/* only a call in the partition changes them, and this is it */
+	const struct mk_chunks *holes = &claim->p->memory->holes;
+	unsigned int i;
+
+	for (i = 0; i < holes->count; i++) {
+		const struct mk_chunk *hole = &holes->at[i];
+
+		if (pfn < hole->pfn + hole->pages && hole->pfn < pfn + pages) {
+			*bad = max(pfn, hole->pfn);
+			return true;
+		}
+	}
+	return false;
+}
+
 static int interrupted(struct mk_partition *p)
 {
 	if (fatal_signal_pending(current))
@@ -186,49 +211,40 @@ static int interrupted(struct mk_partition *p)
 static int record(struct claim *claim, unsigned long pfn, unsigned long pages,
 		  int node)
 {
-	struct mk_chunk *more;
-
-	if (claim->count == claim->room) {
-		unsigned int room = claim->room ? 2 * claim->room : 64;
-
-		more = mk_fault("memory: list") ? NULL :
-		       kvmalloc_array(room, sizeof(*more), GFP_KERNEL);
-		if (!more)
-			return -ENOMEM;
-		if (claim->count)
-			memcpy(more, claim->chunks,
-			       claim->count * sizeof(*more));
-		kvfree(claim->chunks);
-		claim->chunks = more;
-		claim->room = room;
-	}
-	claim->chunks[claim->count++] = (struct mk_chunk){
-		.pfn = pfn, .pages = pages, .node = node,
+	const struct mk_chunk chunk = {
+		.pfn = pfn, .pages = pages, .node = node, .state = claim->state,
+		.id = claim->id, .boot = claim->boot,
 	};
+	int ret = mk_chunks_room(&claim->got, 1);
+
+	if (ret)
+		return ret;
+	mk_chunks_add(&claim->got, &chunk);
 	claim->left -= pages;
 	WRITE_ONCE(claim->p->claimed_bytes,
 		   claim->p->claimed_bytes + (pages << PAGE_SHIFT));
 	return 0;
 }
 
-/* Claim pieces of @size pages from the top of a node down. */
-static int claim_size(struct claim *claim, int node, unsigned long size)
+/* Claim pieces of @size pages between @start and @end, from the top down. */
+static int claim_size(struct claim *claim, int node, unsigned long start,
+		      unsigned long end, unsigned long size)
 {
-	unsigned long start = max(node_start_pfn(node), LOWEST_PFN);
-	unsigned long end = node_end_pfn(node), pages, pfn, bad;
+	unsigned long pages, pfn, bad;
 	int ret;
 
 	while (claim->left) {
 		pages = min(size, claim->left);
 		if (end < start + pages)
 			return 0;
-		pfn = ALIGN_DOWN(end - pages, SMALLEST_PAGES);
+		pfn = ALIGN_DOWN(end - pages, claim->align);
 		if (pfn < start)
 			return 0;
 		ret = interrupted(claim->p);
 		if (ret)
 			return ret;
-		if (!usable(pfn, pages, node, &bad)) {
+		if ((!claim->boot && known(claim, pfn, pages, &bad)) ||
+		    !usable(pfn, pages, node, &bad)) {
 			end = bad;
 			continue;
 		}
@@ -250,11 +266,11 @@ static int claim_size(struct claim *claim, int node, unsigned long size)
 
 static int claim_node(struct claim *claim, int node)
 {
-	unsigned long size;
+	unsigned long start = max(node_start_pfn(node), LOWEST_PFN), size;
 	int ret;
 
-	for (size = LARGEST_PAGES; size >= SMALLEST_PAGES; size /= 2) {
-		ret = claim_size(claim, node, size);
+	for (size = max(LARGEST_PAGES, claim->align); size >= claim->align; size /= 2) {
+		ret = claim_size(claim, node, start, node_end_pfn(node), size);
 		if (ret || !claim->left)
 			return ret;
 	}
@@ -275,32 +291,38 @@ static int claim_nodes(struct claim *claim, int node)
 	return 0;
 }
 
-static int by_pfn(const void *a, const void *b)
+/* The pages that the app kernel gave up, as many as the host can do without. */
+static int claim_holes(struct claim *claim)
 {
-	const struct mk_chunk *x = a, *y = b;
+	/* only a call in the partition changes them, and this is it */
+	const struct mk_chunks *holes = &claim->p->memory->holes;
+	unsigned long size;
+	unsigned int i;
+	int ret;
 
-	return x->pfn < y->pfn ? -1 : x->pfn > y->pfn;
+	for (i = 0; i < holes->count; i++) {
+		const struct mk_chunk *hole = &holes->at[i];
+
+		for (size = LARGEST_PAGES; size >= SMALLEST_PAGES; size /= 2) {
+			ret = claim_size(claim, hole->node, hole->pfn,
+					 hole->pfn + hole->pages, size);
+			if (ret || !claim->left)
+				return ret;
+		}
+	}
+	return 0;
 }
 
 /* Merge neighbours and put the largest range first: the kernel goes there. */
-static void tidy(struct claim *claim)
+static void tidy(struct mk_chunks *got)
 {
-	struct mk_chunk *chunks = claim->chunks;
-	unsigned int i, last = 0, largest = 0;
+	unsigned int i, largest = 0;
 
-	sort(chunks, claim->count, sizeof(*chunks), by_pfn, NULL);
-	for (i = 1; i < claim->count; i++) {
-		if (chunks[last].pfn + chunks[last].pages == chunks[i].pfn &&
-		    chunks[last].node == chunks[i].node)
-			chunks[last].pages += chunks[i].pages;
-		else
-			chunks[++last] = chunks[i];
-	}
-	claim->count = last + 1;
-	for (i = 1; i < claim->count; i++)
-		if (chunks[i].pages > chunks[largest].pages)
+	mk_chunks_merge(got, 0);
+	for (i = 1; i < got->count; i++)
+		if (got->at[i].pages > got->at[largest].pages)
 			largest = i;
-	swap(chunks[0], chunks[largest]);
+	swap(got->at[0], got->at[largest]);
 }
 
 static int scrub_chunk(struct claim *claim, const struct mk_chunk *chunk)
@@ -326,107 +348,130 @@ static int scrub_all(struct claim *claim)
 	/* Then the allocator has zeroed them just now. */
 	if (want_init_on_alloc(GFP_KERNEL))
 		return 0;
-	for (i = 0; i < claim->count; i++) {
-		ret = scrub_chunk(claim, &claim->chunks[i]);
+	for (i = 0; i < claim->got.count; i++) {
+		ret = scrub_chunk(claim, &claim->got.at[i]);
 		if (ret)
 			return ret;
 	}
 	return 0;
 }
 
-static int append(struct mk_memory *memory, struct claim *claim)
+/* What was claimed belongs to the partition now, and is no hole any more. */
+static int append(struct mk_memory *memory, const struct mk_chunks *got, bool returned)
 {
-	unsigned int total = memory->count + claim->count, i;
-	struct mk_chunk *chunks;
-
-	chunks = mk_fault("memory: array") ? NULL :
-		 kvmalloc_array(total, sizeof(*chunks), GFP_KERNEL);
-	if (!chunks)
-		return -ENOMEM;
-	mutex_lock(&memory->lock);
-	if (memory->count)
-		memcpy(chunks, memory->chunks, memory->count * sizeof(*chunks));
-	memcpy(chunks + memory->count, claim->chunks,
-	       claim->count * sizeof(*chunks));
-	swap(memory->chunks, chunks);
-	memory->count = total;
-	for (i = 0; i < claim->count; i++)
-		memory->bytes += (u64)claim->chunks[i].pages << PAGE_SHIFT;
-	mutex_unlock(&memory->lock);
-	kvfree(chunks);
-	return 0;
-}
-
-static int claim_and_scrub(struct claim *claim, u64 bytes, int node,
-			   struct mk_message *message)
-{
-	struct mk_partition *p = claim->p;
-	u64 start = ktime_get_ns(), claimed;
+	unsigned int i;
 	int ret;
 
-	ret = claim_nodes(claim, node);
+	mutex_lock(&memory->lock);
+	ret = mk_chunks_room(&memory->owned, got->count) ?:
+	      mk_chunks_room(&memory->holes, 2 * got->count);
+	for (i = 0; !ret && i < got->count; i++) {
+		const struct mk_chunk *chunk = &got->at[i];
+		struct mk_chunk *hole;
+
+		mk_chunks_add(&memory->owned, chunk);
+		memory->bytes += (u64)chunk->pages << PAGE_SHIFT;
+		hole = mk_chunks_cut(&memory->holes, chunk->pfn, chunk->pages);
+		if (hole)
+			mk_chunks_drop(&memory->holes, hole - memory->holes.at);
+	}
+	if (!ret && returned)
+		mk_chunks_merge(&memory->owned, 1);
+	mutex_unlock(&memory->lock);
+	return ret;
+}
+
+static int claim_and_scrub(struct claim *claim, struct mk_add_memory *add,
+			   struct mk_message *message)
+{
+	bool returned = add->flags & MK_MEMORY_RETURN;
+	struct mk_partition *p = claim->p;
+	u64 start = ktime_get_ns(), claimed, left;
+	int ret;
+
+	ret = returned ? claim_holes(claim) : claim_nodes(claim, add->node);
 	if (ret)
 		return ret;
-	if (claim->left)
-		return mk_fail(message, -ENOMEM,
-			       "%llu MiB wanted, %llu MiB could be had",
-			       bytes >> 20,
-			       (bytes - ((u64)claim->left << PAGE_SHIFT)) >> 20);
-	tidy(claim);
+	left = (u64)claim->left << PAGE_SHIFT;
+	if (returned ? !claim->got.count : left)
+		return mk_fail(message, -ENOMEM, "%llu MiB wanted, %llu MiB could be had",
+			       add->bytes >> 20, (add->bytes - left) >> 20);
+	tidy(&claim->got);
 	claimed = ktime_get_ns();
 	ret = scrub_all(claim);
 	if (ret)
 		return ret;
-	ret = append(p->memory, claim);
+	ret = append(p->memory, &claim->got, returned);
 	if (ret)
 		return ret;
 	mutex_lock(&p->lock);
 	p->claim_ns = claimed - start;
 	p->scrub_ns = ktime_get_ns() - claimed;
 	mutex_unlock(&p->lock);
+	add->bytes -= left;
+	add->id = claim->id;
 	pr_info("%s: claimed %llu MiB in %u ranges, first at %#lx\n", p->label,
-		bytes >> 20, claim->count, claim->chunks[0].pfn << PAGE_SHIFT);
+		add->bytes >> 20, claim->got.count, claim->got.at[0].pfn << PAGE_SHIFT);
 	return 0;
+}
+
+/* What the memory is claimed for; in state created and stopped, to boot with. */
+static void begin_claim(struct mk_partition *p, struct claim *claim,
+			const struct mk_add_memory *add)
+{
+	mutex_lock(&p->lock);
+	if (p->state == MK_STATE_CREATED || p->state == MK_STATE_STOPPED)
+		claim->state = MK_RANGE_BOOT;
+	else
+		claim->state = MK_RANGE_TAKEN;
+	claim->boot = claim->state == MK_RANGE_BOOT || add->flags & MK_MEMORY_RETURN;
+	p->wanted_bytes = add->bytes;
+	p->claimed_bytes = 0;
+	mutex_lock(&p->memory->lock);
+	claim->id = ++p->memory->last_id;
+	mutex_unlock(&p->memory->lock);
+	mutex_unlock(&p->lock);
 }
 
 /**
  * mk_memory_claim - claim memory from the host for a partition
  * @p: the partition; the caller is its only call
- * @bytes: how much, a multiple of MK_MEMORY_ALIGN
- * @node: from which NUMA node; NUMA_NO_NODE for any
+ * @add: bytes, node, alignment: checked but for the node; out: id, and bytes with
+ *	MK_MEMORY_RETURN
  * @message: filled on failure
  *
  * Context: may sleep, for long; ends early on a fatal signal or MK_CANCEL.
  * Return: 0, -EINVAL, -ENOMEM, -EINTR or -ECANCELED; on failure nothing was
  * taken.
  */
-int mk_memory_claim(struct mk_partition *p, u64 bytes, int node,
+int mk_memory_claim(struct mk_partition *p, struct mk_add_memory *add,
 		    struct mk_message *message)
 {
-	struct claim claim = { .p = p, .left = bytes >> PAGE_SHIFT };
+	struct claim claim = {
+		.p = p, .left = add->bytes >> PAGE_SHIFT,
+		.align = max(add->align_bytes >> PAGE_SHIFT, (u64)SMALLEST_PAGES),
+	};
 	u64 available = (u64)si_mem_available() << PAGE_SHIFT;
+	int node = add->node;
 	unsigned int i;
 	int ret;
 
 	if (node != NUMA_NO_NODE &&
 	    (node < 0 || node >= MAX_NUMNODES || !node_online(node)))
 		return mk_fail(message, -EINVAL, "there is no node %d", node);
-	if (bytes > available)
+	if (add->bytes > available)
 		return mk_fail(message, -ENOMEM,
 			       "%llu MiB wanted, the host has %llu MiB available",
-			       bytes >> 20, available >> 20);
-	mutex_lock(&p->lock);
-	p->wanted_bytes = bytes;
-	p->claimed_bytes = 0;
-	mutex_unlock(&p->lock);
-	ret = claim_and_scrub(&claim, bytes, node, message);
+			       add->bytes >> 20, available >> 20);
+	begin_claim(p, &claim, add);
+	ret = claim_and_scrub(&claim, add, message);
 	if (ret)
-		for (i = 0; i < claim.count; i++)
-			give_back(&claim.chunks[i]);
+		for (i = 0; i < claim.got.count; i++)
+			give_back(&claim.got.at[i]);
 	mutex_lock(&p->lock);
 	p->wanted_bytes = 0;
 	p->claimed_bytes = 0;
 	mutex_unlock(&p->lock);
-	kvfree(claim.chunks);
+	kvfree(claim.got.at);
 	return ret;
 }

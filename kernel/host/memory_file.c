@@ -1,43 +1,57 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Partition memory as a file that can be mapped: for dumps, and for back ends
- * of devices. The file and its mappings keep the memory alive; they neither
- * know nor need the partition.
+ * of devices. A file shows the ranges that there were when it was made, so that an
+ * offset means the same page all the time; a page that the partition does not own
+ * any more cannot be mapped anew. Files and mappings keep the memory alive; they
+ * neither know nor need the partition.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/slab.h>
 
 #include "compat.h"
 #include "host.h"
 
-static struct page *page_at(struct mk_memory *memory, unsigned long index)
+/* What a memory file points to. */
+struct view {
+	struct mk_memory *memory;
+	unsigned int count;
+	struct mk_chunk chunks[];
+};
+
+static bool find(const struct view *view, unsigned long index, unsigned long *pfn)
 {
-	struct page *page = NULL;
 	unsigned int i;
 
-	mutex_lock(&memory->lock);
-	for (i = 0; i < memory->count; i++) {
-		if (index < memory->chunks[i].pages) {
-			page = pfn_to_page(memory->chunks[i].pfn + index);
-			break;
+	for (i = 0; i < view->count; i++) {
+		if (index < view->chunks[i].pages) {
+			*pfn = view->chunks[i].pfn + index;
+			return true;
 		}
-		index -= memory->chunks[i].pages;
+		index -= view->chunks[i].pages;
 	}
-	mutex_unlock(&memory->lock);
-	return page;
+	return false;
 }
 
 static vm_fault_t memory_fault(struct vm_fault *fault)
 {
-	struct mk_memory *memory = fault->vma->vm_file->private_data;
-	struct page *page = page_at(memory, fault->pgoff);
+	const struct view *view = fault->vma->vm_file->private_data;
+	unsigned long pfn;
+	bool owned;
 
-	if (!page)
+	if (!find(view, fault->pgoff, &pfn))
 		return VM_FAULT_SIGBUS;
-	get_page(page);
-	fault->page = page;
+	mutex_lock(&view->memory->lock);
+	owned = mk_chunks_find(&view->memory->owned, pfn, 1);
+	if (owned)
+		get_page(pfn_to_page(pfn));
+	mutex_unlock(&view->memory->lock);
+	if (!owned)
+		return VM_FAULT_SIGBUS;
+	fault->page = pfn_to_page(pfn);
 	return 0;
 }
 
@@ -56,7 +70,10 @@ static int memory_mmap(struct file *file, struct vm_area_struct *vma)
 
 static int memory_release(struct inode *inode, struct file *file)
 {
-	mk_memory_put(file->private_data);
+	struct view *view = file->private_data;
+
+	mk_memory_put(view->memory);
+	kvfree(view);
 	return 0;
 }
 
@@ -65,6 +82,23 @@ static const struct file_operations memory_fops = {
 	.mmap = memory_mmap,
 	.release = memory_release,
 };
+
+static struct view *view_of(struct mk_memory *memory)
+{
+	struct view *view;
+
+	mutex_lock(&memory->lock);
+	view = kvmalloc(struct_size(view, chunks, memory->owned.count), GFP_KERNEL);
+	if (view) {
+		view->memory = memory;
+		view->count = memory->owned.count;
+		memcpy(view->chunks, memory->owned.at,
+		       flex_array_size(view, chunks, view->count));
+		kref_get(&memory->ref);
+	}
+	mutex_unlock(&memory->lock);
+	return view;
+}
 
 /**
  * mk_memory_file - make a memory file
@@ -75,13 +109,18 @@ static const struct file_operations memory_fops = {
  */
 int mk_memory_file(struct mk_memory *memory, struct mk_call *call)
 {
+	struct view *view = view_of(memory);
 	struct file *file;
 
-	file = anon_inode_getfile("[multikernel-memory]", &memory_fops, memory,
+	if (!view)
+		return -ENOMEM;
+	file = anon_inode_getfile("[multikernel-memory]", &memory_fops, view,
 				  O_RDWR | O_CLOEXEC);
-	if (IS_ERR(file))
+	if (IS_ERR(file)) {
+		mk_memory_put(memory);
+		kvfree(view);
 		return PTR_ERR(file);
-	kref_get(&memory->ref);
+	}
 	call->file = file;
 	return 0;
 }

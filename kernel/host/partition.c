@@ -146,6 +146,8 @@ static void learn_answer(struct mk_partition *p, u32 channel)
 	answer->result = clamp(READ_ONCE(said->result), -MAX_ERRNO, 0);
 	answer->value = READ_ONCE(said->value);
 	answer->done = done;
+	if (channel == MK_CHANNEL_MEMORY)
+		mk_memory_answered(p);
 	p->answered++;
 	wake_up_all(&p->wait);
 }

@@ -7,6 +7,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/fs.h>
 #include <linux/ktime.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/poll.h>
@@ -23,21 +24,62 @@ struct handle {
 	u32 seen_answers;
 };
 
+static int check_add_memory(struct mk_partition *p, const struct mk_add_memory *add,
+			    struct mk_message *message)
+{
+	u64 align = add->align_bytes ?: MK_MEMORY_ALIGN, block;
+
+	if (add->flags & MK_MEMORY_RETURN)
+		align = MK_MEMORY_ALIGN;
+	if (!is_power_of_2(align) || align < MK_MEMORY_ALIGN)
+		return mk_fail(message, -EINVAL,
+			       "the alignment is not a power of two, or less than %lu MiB",
+			       MK_MEMORY_ALIGN >> 20);
+	if (!add->bytes || add->bytes % align)
+		return mk_fail(message, -EINVAL, "memory comes in multiples of %llu MiB",
+			       align >> 20);
+	if (add->flags & MK_MEMORY_RETURN || !(MK_LIVE_STATES & BIT(p->state)))
+		return 0;
+	mutex_lock(&p->lock);
+	block = mk_memory_block_bytes(p);
+	mutex_unlock(&p->lock);
+	if (!block)
+		return mk_fail(message, -EBUSY,
+			       "the app kernel has not said in which units it takes memory");
+	if (align % block)
+		return mk_fail(message, -EINVAL,
+			       "the app kernel takes memory in units of %llu MiB, aligned to that",
+			       block >> 20);
+	return 0;
+}
+
 static int do_add_memory(void *context, void *args, struct mk_call *call)
 {
 	struct handle *handle = context;
 	struct mk_add_memory *add = args;
+	unsigned long states = MK_LIVE_STATES;
 	int ret;
 
-	if (!add->bytes || add->bytes % MK_MEMORY_ALIGN)
-		return mk_fail(&call->message, -EINVAL,
-			       "memory comes in multiples of %lu MiB",
-			       MK_MEMORY_ALIGN >> 20);
-	ret = mk_partition_begin(handle->p, BIT(MK_STATE_CREATED),
-				 &call->message);
+	states |= BIT(add->flags & MK_MEMORY_RETURN ? MK_STATE_STOPPED : MK_STATE_CREATED);
+	ret = mk_partition_begin(handle->p, states, &call->message);
 	if (ret)
 		return ret;
-	ret = mk_memory_claim(handle->p, add->bytes, add->node, &call->message);
+	ret = check_add_memory(handle->p, add, &call->message);
+	if (!ret)
+		ret = mk_memory_claim(handle->p, add, &call->message);
+	mk_partition_end(handle->p);
+	return ret;
+}
+
+static int do_remove_memory(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+	int ret;
+
+	ret = mk_partition_begin(handle->p, ~BIT(MK_STATE_LOST), &call->message);
+	if (ret)
+		return ret;
+	ret = mk_memory_remove(handle->p, args, &call->message);
 	mk_partition_end(handle->p);
 	return ret;
 }
@@ -236,14 +278,16 @@ static int do_query_memory(void *context, void *args, struct mk_call *call)
 		return -ENODEV;
 	}
 	mutex_lock(&p->memory->lock);
-	query->count = p->memory->count;
+	query->count = p->memory->owned.count;
 	ranges = kvcalloc(query->count ?: 1, sizeof(*ranges), GFP_KERNEL);
 	for (i = 0; ranges && i < query->count; i++) {
-		struct mk_chunk *chunk = &p->memory->chunks[i];
+		struct mk_chunk *chunk = &p->memory->owned.at[i];
 
 		ranges[i].start = (u64)chunk->pfn << PAGE_SHIFT;
 		ranges[i].bytes = (u64)chunk->pages << PAGE_SHIFT;
 		ranges[i].node = chunk->node;
+		ranges[i].state = chunk->state;
+		ranges[i].id = chunk->id;
 	}
 	mutex_unlock(&p->memory->lock);
 	mutex_unlock(&p->lock);
@@ -336,7 +380,7 @@ static int do_memory_fd(void *context, void *args, struct mk_call *call)
 	mutex_lock(&p->lock);
 	if (p->destroyed)
 		ret = -ENODEV;
-	else if (!p->memory->count)
+	else if (!p->memory->owned.count)
 		ret = -EBUSY;
 	else
 		ret = mk_memory_file(p->memory, call);
@@ -347,7 +391,10 @@ static int do_memory_fd(void *context, void *args, struct mk_call *call)
 static const struct mk_ioctl partition_entries[] = {
 	{ MK_ADD_MEMORY, do_add_memory,
 	  { MK_OFFSET(mk_add_memory, pad) },
-	  MK_MESSAGE(mk_add_memory) },
+	  MK_MESSAGE(mk_add_memory), .flags = MK_MEMORY_RETURN },
+	{ MK_REMOVE_MEMORY, do_remove_memory,
+	  { MK_OFFSET(mk_remove_memory, pad) },
+	  MK_MESSAGE(mk_remove_memory) },
 	{ MK_ADD_CPUS, do_add_cpus, { MK_OFFSET(mk_add_cpus, pad) },
 	  MK_MESSAGE(mk_add_cpus) },
 	{ MK_LOAD, do_load, {}, MK_MESSAGE(mk_load) },

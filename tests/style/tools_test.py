@@ -84,8 +84,10 @@ class Tools(unittest.TestCase):
         words = ["perl", checkpatch(), "--no-tree", "--strict", "--terse", "--no-summary",
                  "--max-line-length=100"]
         compat = [name for name in files if name.endswith("compat.h")]
-        # Code outside the kernel's tree has to ask for its version, in this one place.
-        self.assertEqual(said([*words, "--ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON",
+        # Code outside the kernel's tree has to ask for its version, in this one place, which also
+        # hides the kernel's own odd names.
+        ignored = "LINUX_VERSION_CODE,CONSTANT_COMPARISON,CAMELCASE"
+        self.assertEqual(said([*words, f"--ignore={ignored}",
                                "--file", *compat]), "")
         self.assertEqual(said([*words, "--file", *sorted({*files} - {*compat})]), "")
 

@@ -8,6 +8,7 @@ product, and not for the daemon's partitions beyond looking at them.
 import ctypes
 import fcntl
 import os
+import select
 import struct
 from ctypes import c_char, c_int32 as s32, c_uint8 as u8, c_uint32 as u32, c_uint64 as u64
 
@@ -15,6 +16,10 @@ STATES = ("created", "loaded", "booting", "running", "poweroff", "reboot", "halt
           "stopped", "lost", "paused")
 POWEROFF, REBOOT = 1, 2
 SYSRQ = 8
+MEMORY_ADD, MEMORY_REMOVE, BALLOON = 5, 6, 7
+MEMORY_CHANNEL = 2
+BOOT, TAKEN, GIVEN, RELEASED = range(4)  # of a range of memory
+RETURN = 1  # flag of MK_ADD_MEMORY
 RUN, IDLE = 0, 1
 BACKTRACE, REGISTERS = 1, 2
 
@@ -34,6 +39,8 @@ Open = _structure("Open", ("uuid", u8 * 16), ("fd", s32), ("pad", u32))
 List = _structure("List", ("entries", u64), ("count", u32), ("pad", u32))
 AddMemory = _structure("AddMemory", ("bytes", u64), ("node", s32), ("id", u32), *_SAY,
                        ("align_bytes", u64))
+RemoveMemory = _structure("RemoveMemory", ("start", u64), ("bytes", u64), ("freed_bytes", u64),
+                          *_SAY)
 AddCpus = _structure("AddCpus", ("cpus", u64), ("count", u32), ("role", u32), *_SAY)
 Load = _structure("Load", ("kernel_fd", s32), ("initrd_fd", s32), ("cmdline", u64),
                   ("cmdline_bytes", u32), ("message_bytes", u32), ("message", u64))
@@ -41,6 +48,7 @@ Start = _structure("Start", *_SAY)
 Plain = _structure("Plain")
 Pause = _structure("Pause", *_SAY[:2], ("missing", u32))
 Nmi = _structure("Nmi", ("op", u32), ("missing", u32))
+Withdraw = _structure("Withdraw", ("channel", u32), ("pad", u32))
 Request = _structure("Request", ("op", u32), ("seq", u32), ("arg", u64), ("bytes", u64))
 
 
@@ -128,8 +136,14 @@ class Partition:
     def close(self):
         os.close(self.fd)
 
-    def add_memory(self, size, node=-1):
-        call(self.fd, 0x10, AddMemory(bytes=size, node=node))
+    def add_memory(self, size, node=-1, align=0, flags=0):
+        """the structure, with .id and .bytes"""
+        return call(self.fd, 0x10, AddMemory(bytes=size, node=node, align_bytes=align,
+                                             flags=flags))
+
+    def remove_memory(self, start=0, size=0):
+        """how much was given back"""
+        return call(self.fd, 0x1d, RemoveMemory(start=start, bytes=size)).freed_bytes
 
     def add_cpus(self, cpus, role=RUN):
         array = (u32 * len(cpus))(*cpus)
@@ -174,6 +188,21 @@ class Partition:
         entries = [struct.unpack_from("II27Q", array, 224 * index) for index in range(count)]
         return [(cpu, values if valid else None) for cpu, valid, *values in entries]
 
+    def withdraw(self, channel):
+        call(self.fd, 0x1f, Withdraw(channel=channel))
+
+    def ask_memory(self, operation, arg=0, size=0, limit_s=100):
+        """Requests and waits for the answer; returns (result, value) of it."""
+        seq = self.request(operation, arg, size)
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN)
+        while True:
+            answer = self.query().answers[MEMORY_CHANNEL]
+            if answer.done == seq:
+                return answer.result, answer.value
+            if not poll.poll(1000 * limit_s):
+                raise TimeoutError("the app kernel does not answer")
+
     def query(self):
         return call(self.fd, 0x18, Query())
 
@@ -185,6 +214,14 @@ class Partition:
         array = ctypes.create_string_buffer(32 * 1024)
         count = call(self.fd, 0x19, Table(entries=ctypes.addressof(array), count=1024)).count
         return [struct.unpack_from("QQi", array, 32 * index) for index in range(count)]
+
+    def ranges(self, state):
+        """(start, bytes, id) of each range in this state, by address"""
+        array = ctypes.create_string_buffer(32 * 4096)
+        count = call(self.fd, 0x19, Table(entries=ctypes.addressof(array), count=4096)).count
+        every = [struct.unpack_from("QQiII", array, 32 * index) for index in range(count)]
+        return sorted((start, size, number) for start, size, _, its, number in every
+                      if its == state)
 
     def cpus(self):
         """(cpu, role) of each CPU"""
