@@ -97,6 +97,9 @@ int mk_balloon_set(const struct mk_request_copy *request, u64 *value);
 int mk_cpus_init(void);
 void mk_cpus_exit(void);
 void mk_cpus_bring_up(void);
+void mk_cpus_check(void);
+int mk_cpus_add(const struct mk_request_copy *request);
+int mk_cpus_remove(const struct mk_request_copy *request);
 
 /* stats.c */
 void __init mk_stats_start(void);

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The partition's CPUs. It boots with one; the others are brought up here, after
- * platform.c made that safe. A CPU that the host did not list belongs to another
- * kernel, and an INIT would take it away: such a CPU is never brought up.
+ * The CPUs of this kernel. It boots with one; the others are brought up here, after
+ * platform.c made that safe, and come and go as the host asks. The ACPI tables name all
+ * that it may ever be given: one that is not granted at this moment belongs to another
+ * kernel, and an INIT would take it away, so such a CPU is never brought up.
+ *
+ * A CPU starts in real mode, in a window below 1 MiB that the host lends for that and
+ * uses otherwise in between: none is brought up without it either.
  */
 #define pr_fmt(fmt) "multikernel: " fmt
 
@@ -10,32 +14,200 @@
 #include <linux/cpuhotplug.h>
 #include <linux/cpumask.h>
 #include <linux/errno.h>
+#include <linux/mutex.h>
+#include <linux/wait.h>
+#include <asm/barrier.h>
 #include <asm/smp.h>
 
 #include "app.h"
 
-static struct cpumask granted;
-static int guard_state;
+#define WINDOW_WAIT_SECONDS	60	/* other kernels boot in it */
+#define LOCAL_WAIT_SECONDS	10	/* with the lock of all CPU hotplug held */
 
-static int refuse_foreign(unsigned int cpu)
+static DECLARE_WAIT_QUEUE_HEAD(window_news);
+static DEFINE_MUTEX(window_lock);	/* the three below, and our wish */
+static unsigned int window_users;
+static u32 last_wish;
+static bool window_stays;		/* a CPU may still be in it */
+static int starting = -1;		/* which CPU; the lock of all CPU hotplug */
+static int guard_state, online_state;
+
+static bool window_is_lent(void)
 {
-	if (cpumask_test_cpu(cpu, &granted))
-		return 0;
-	pr_err("CPU %u is not this partition's\n", cpu);
-	return -EPERM;
+	/* before what is in it */
+	return virt_load_acquire(&mk_shared.host->window_lent) ==
+	       READ_ONCE(mk_shared.page->window_wish);
 }
 
-static bool grant(u32 apic_id)
+static void wish(u32 number)
+{
+	WRITE_ONCE(mk_shared.page->window_wish, number);
+	virt_mb();	/* the wish before the ring */
+	mk_ring_host();
+}
+
+static bool not_wanted(const struct mk_request_copy *request)
+{
+	return request && mk_request_withdrawn(request);
+}
+
+static int wait_for_window(const struct mk_request_copy *request, unsigned int seconds)
+{
+	for (; seconds && !window_is_lent(); seconds--) {
+		wait_event_timeout(window_news, window_is_lent() || not_wanted(request), HZ);
+		if (not_wanted(request))
+			return -ECANCELED;
+		mk_ring_host();		/* the host may have missed a ring that it moved away from */
+	}
+	return window_is_lent() ? 0 : -ETIMEDOUT;
+}
+
+/* Borrows the window; @request: what for, if the host asked. */
+static int get_window(const struct mk_request_copy *request, unsigned int seconds)
+{
+	int ret;
+
+	mutex_lock(&window_lock);
+	if (!window_users && !window_stays) {
+		if (!++last_wish)
+			++last_wish;
+		wish(last_wish);
+	}
+	ret = wait_for_window(request, seconds);
+	if (!ret)
+		window_users++;
+	else if (!window_users)
+		wish(0);
+	mutex_unlock(&window_lock);
+	return ret;
+}
+
+static void put_window(void)
+{
+	mutex_lock(&window_lock);
+	if (!--window_users && !window_stays)
+		wish(0);
+	mutex_unlock(&window_lock);
+}
+
+static bool is_granted(u32 apic_id)
+{
+	const struct mk_host_page *host = mk_shared.host;
+	u32 i, count = min_t(u32, READ_ONCE(host->cpus), MK_SHARED_CPUS);
+
+	for (i = 0; i < count; i++)
+		if (READ_ONCE(host->apic_ids[i]) == apic_id)
+			return READ_ONCE(host->granted[i]);
+	return false;
+}
+
+/* Somebody, we or a user, brings up a CPU. */
+static int may_start(unsigned int cpu)
+{
+	int ret;
+
+	if (!is_granted(per_cpu(x86_cpu_to_apicid, cpu))) {
+		pr_err("CPU %u is not this partition's\n", cpu);
+		return -EPERM;
+	}
+	ret = get_window(NULL, LOCAL_WAIT_SECONDS);
+	if (ret) {
+		pr_err("CPU %u cannot start: the memory below 1 MiB is in use\n", cpu);
+		return ret;
+	}
+	starting = cpu;
+	return 0;
+}
+
+/* It runs in the kernel proper, and needs the window no more. */
+static int cpu_is_up(unsigned int cpu)
+{
+	if (starting == cpu) {
+		starting = -1;
+		put_window();
+	}
+	return 0;
+}
+
+/* It went offline; or did not come up, and may be anywhere. */
+static int cpu_is_down(unsigned int cpu)
+{
+	if (starting == cpu) {
+		starting = -1;
+		window_stays = true;
+		put_window();
+	}
+	return 0;
+}
+
+static int find_cpu(u32 apic_id)
 {
 	unsigned int cpu;
 
-	for_each_present_cpu(cpu) {
-		if (per_cpu(x86_cpu_to_apicid, cpu) == apic_id) {
-			cpumask_set_cpu(cpu, &granted);
-			return true;
-		}
-	}
-	return false;
+	for_each_present_cpu(cpu)
+		if (per_cpu(x86_cpu_to_apicid, cpu) == apic_id)
+			return cpu;
+	return -ENOENT;
+}
+
+/**
+ * mk_cpus_check - the host rang: it may have lent the window
+ *
+ * Context: any but NMI.
+ */
+void mk_cpus_check(void)
+{
+	wake_up(&window_news);
+}
+
+/**
+ * mk_cpus_add - bring up a CPU that the host granted
+ * @request: MK_APP_REQUEST_CPU_ADD
+ *
+ * Context: may sleep; waits for the window.
+ * Return: 0 or a negative errno.
+ */
+int mk_cpus_add(const struct mk_request_copy *request)
+{
+	int cpu = find_cpu(request->arg), ret;
+
+	if (cpu < 0)
+		return cpu;
+	if (cpu_online(cpu))
+		return 0;
+	/* in front of the lock of all CPU hotplug, which nobody should wait for long */
+	ret = get_window(request, WINDOW_WAIT_SECONDS);
+	if (ret)
+		return ret;
+	ret = add_cpu(cpu);
+	put_window();
+	mk_stats_update();
+	return min(ret, 0);
+}
+
+/**
+ * mk_cpus_remove - take a CPU offline
+ * @request: MK_APP_REQUEST_CPU_REMOVE
+ *
+ * When it returns the CPU has left the kernel: it is in its last loop, with interrupts
+ * off (takedown_cpu() in kernel/cpu.c waits for that).
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative errno: -EBUSY for the CPU that this kernel booted on.
+ */
+int mk_cpus_remove(const struct mk_request_copy *request)
+{
+	int cpu = find_cpu(request->arg), ret;
+
+	if (cpu < 0)
+		return cpu;
+	if (cpu == 0)
+		return -EBUSY;
+	ret = remove_cpu(cpu);
+	mk_stats_update();
+	if (ret < 0)
+		return ret;
+	return cpu_online(cpu) ? -EBUSY : 0;	/* a user was faster */
 }
 
 /**
@@ -49,21 +221,33 @@ int mk_cpus_init(void)
 	u32 i, count = min_t(u32, READ_ONCE(mk_shared.host->cpus), MK_SHARED_CPUS);
 	int ret;
 
-	cpumask_copy(&granted, cpu_online_mask);
 	for (i = 0; i < count; i++) {
 		u32 apic_id = READ_ONCE(mk_shared.host->apic_ids[i]);
 
-		if (!grant(apic_id))
+		if (find_cpu(apic_id) < 0)
 			pr_warn("no CPU with APIC id %u in the ACPI tables\n", apic_id);
 	}
+	/* it was lent when this kernel was started, until mk_cpus_bring_up() is done */
+	window_users = 1;
+	last_wish = MK_WINDOW_BOOT;
+	WRITE_ONCE(mk_shared.page->window_wish, MK_WINDOW_BOOT);
 	ret = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "multikernel:guard",
-					refuse_foreign, NULL);
-	if (ret < 0) {
-		pr_err("cannot guard the CPUs: error %d\n", ret);
-		return ret;
-	}
+					may_start, cpu_is_down);
+	if (ret < 0)
+		goto err;
 	guard_state = ret;
+	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "multikernel:online",
+					cpu_is_up, NULL);
+	if (ret < 0)
+		goto err_guard;
+	online_state = ret;
 	return 0;
+
+err_guard:
+	cpuhp_remove_state_nocalls(guard_state);
+err:
+	pr_err("cannot guard the CPUs: error %d\n", ret);
+	return ret;
 }
 
 /**
@@ -73,11 +257,12 @@ int mk_cpus_init(void)
  */
 void mk_cpus_exit(void)
 {
+	cpuhp_remove_state_nocalls(online_state);
 	cpuhp_remove_state_nocalls(guard_state);
 }
 
 /**
- * mk_cpus_bring_up - bring up all CPUs of the partition
+ * mk_cpus_bring_up - bring up all CPUs that this kernel was started with
  *
  * A CPU that does not come up is told in the log and in the count of online
  * CPUs; the others run.
@@ -86,10 +271,13 @@ void mk_cpus_exit(void)
  */
 void mk_cpus_bring_up(void)
 {
-	unsigned int cpu;
+	unsigned int cpu, granted = 0;
 	int ret;
 
-	for_each_cpu(cpu, &granted) {
+	for_each_present_cpu(cpu) {
+		if (!is_granted(per_cpu(x86_cpu_to_apicid, cpu)))
+			continue;
+		granted++;
 		if (cpu_online(cpu))
 			continue;
 		ret = add_cpu(cpu);
@@ -97,5 +285,6 @@ void mk_cpus_bring_up(void)
 			pr_err("CPU %u does not come up: error %d\n", cpu, ret);
 		mk_stats_update();
 	}
-	pr_info("%u of %u CPUs online\n", num_online_cpus(), cpumask_weight(&granted));
+	pr_info("%u of %u CPUs online\n", num_online_cpus(), granted);
+	put_window();
 }

@@ -130,6 +130,7 @@ static const struct irq_domain_ops domain_ops = {
 
 static irqreturn_t doorbell_handler(int irq, void *arg)
 {
+	mk_cpus_check();
 	mk_request_check();
 	mk_console_check();
 	return IRQ_HANDLED;

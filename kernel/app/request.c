@@ -56,6 +56,10 @@ static int take(const struct mk_request_copy *request, u64 *value)
 		return mk_memory_remove(request, value);
 	case MK_APP_REQUEST_BALLOON:
 		return mk_balloon_set(request, value);
+	case MK_APP_REQUEST_CPU_ADD:
+		return mk_cpus_add(request);
+	case MK_APP_REQUEST_CPU_REMOVE:
+		return mk_cpus_remove(request);
 	default:
 		return -EOPNOTSUPP;
 	}

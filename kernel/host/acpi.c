@@ -5,7 +5,9 @@
  * machine's tables: those describe what the host owns.
  */
 #include <linux/acpi.h>
+#include <linux/mm.h>
 #include <asm/apicdef.h>
+#include <asm/cacheflush.h>
 
 #include "host.h"
 
@@ -76,19 +78,22 @@ static void *add_phantom(void *at)
 /*
  * Without an IOAPIC in the MADT a kernel writes the host's ELCR and falls back
  * to the MP table, which names the host's real one. So there is one, with one
- * pin, which is plain memory: the last page of the low window.
+ * pin, which is plain memory. The caches are flushed because the app kernel maps
+ * it uncached.
  */
 static void *add_ioapic(void *at, struct mk_partition *p)
 {
 	struct acpi_madt_io_apic *entry = at;
-	phys_addr_t page = p->window->start + (MK_WINDOW_PAGES - 1) * PAGE_SIZE;
+	void *registers = page_address(p->ioapic);
 
 	entry->header.type = ACPI_MADT_TYPE_IO_APIC;
 	entry->header.length = sizeof(*entry);
 	entry->id = 0xfe;
-	entry->address = page;
+	entry->address = page_to_phys(p->ioapic);
+	clear_page(registers);
 	/* whatever register is selected, it reads: version 0x20, one pin */
-	*(u32 *)(__va(page) + 0x10) = 0x20;
+	*(u32 *)(registers + 0x10) = 0x20;
+	clflush_cache_range(registers, PAGE_SIZE);
 	return entry + 1;
 }
 
@@ -114,7 +119,7 @@ static int build_madt(struct mk_partition *p, void *area, bool phantom)
 
 /**
  * mk_acpi_build - write the ACPI tables into the control area
- * @p: the partition; its low window is cleared already
+ * @p: the partition
  * @phantom_boot_cpu: the kernel is 6.9 or later
  *
  * Return: 0, or -E2BIG if the CPUs do not fit into the tables.

@@ -27,6 +27,12 @@
 #define ENTRY_64_OFFSET		0x200
 #define LARGEST_IMAGE		SZ_512M
 #define LOADER_UNDEFINED	0xff
+/*
+ * Of more ranges of memory than this (INIT_MEMBLOCK_REGIONS in mm/memblock.c,
+ * and some of its own) a kernel keeps a longer list, which it allocates in the
+ * only memory that it maps by then: below 1 MiB. That is more than a trampoline.
+ */
+#define RANGES_IN_IMAGE		100
 
 struct image {
 	void *bytes;
@@ -246,8 +252,8 @@ static int build_e820(struct mk_partition *p, struct mk_message *message)
 	unsigned int i, n = 0;
 	int ret;
 
-	add_e820(p, n++, p->window->start, (MK_WINDOW_PAGES - 1) * PAGE_SIZE,
-		 E820_TYPE_RAM);
+	/* the window; where it is, mk_boot_place_window() says */
+	add_e820(p, n++, 0, MK_WINDOW_PAGES * PAGE_SIZE, E820_TYPE_RAM);
 	add_e820(p, n++, p->control_start, MK_CONTROL_BYTES, E820_TYPE_RESERVED);
 	add_e820(p, n++, p->control_start + MK_CONTROL_BYTES,
 		 chunk_bytes(&chunks[0]) - MK_CONTROL_BYTES, E820_TYPE_RAM);
@@ -262,6 +268,17 @@ static int build_e820(struct mk_partition *p, struct mk_message *message)
 				       p->memory->owned.count);
 	}
 	return 0;
+}
+
+/**
+ * mk_boot_place_window - enter the window that was lent into the memory map
+ * @p: the partition; loaded, and has a window
+ */
+void mk_boot_place_window(struct mk_partition *p)
+{
+	struct boot_params *params = p->control + MK_AT_BOOT_PARAMS;
+
+	params->e820_table[0].addr = p->home.window->start;
 }
 
 static void build_params(struct mk_partition *p, const struct image *image,
@@ -291,7 +308,7 @@ static int build_tables(struct mk_partition *p, const struct image *image,
 	int ret;
 
 	memset(p->control, 0, MK_CONTROL_BYTES);
-	memset(__va(p->window->start), 0, MK_WINDOW_PAGES * PAGE_SIZE);
+	p->home.stays = p->memory->owned.count > RANGES_IN_IMAGE;
 	build_params(p, image, kernel, initrd, initrd_bytes);
 	strscpy(p->control + MK_AT_CMDLINE, cmdline, MK_CMDLINE_BYTES);
 	ret = build_e820(p, message);

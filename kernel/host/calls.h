@@ -22,13 +22,18 @@ extern struct workqueue_struct *mk_queue;
 
 /* lowmem.c */
 #define MK_TRAMPOLINE_PAGES	4UL	/* code, and three levels of page tables */
-#define MK_WINDOW_PAGES		12UL	/* the last one is the app kernel's IOAPIC */
+#define MK_WINDOW_PAGES		12UL
 int mk_lowmem_find(void);
 void mk_lowmem_exit(void);
 phys_addr_t mk_lowmem_trampoline(void);
-unsigned int mk_lowmem_count(void);
-struct mk_window *mk_lowmem_lend(void);
-void mk_lowmem_give_back(struct mk_window *window);
+struct mk_window *mk_lowmem_windows(unsigned int *count);
+
+/* window.c */
+bool mk_window_any(void);
+int mk_window_begin(struct mk_partition *p, struct mk_message *message);
+void mk_window_look(struct mk_partition *p);
+void mk_window_end(struct mk_partition *p);
+void mk_window_wake(void);
 
 /* verify.c */
 int mk_verify_init(void);
@@ -87,6 +92,7 @@ int mk_memory_file(struct mk_memory *memory, struct mk_call *call);
 /* boot.c and acpi.c */
 int mk_boot_load(struct mk_partition *p, const struct mk_load *args,
 		 const char *user_cmdline, struct mk_message *message);
+void mk_boot_place_window(struct mk_partition *p);
 int mk_acpi_build(struct mk_partition *p, bool phantom_boot_cpu);
 
 /* doorbell.c */
@@ -110,6 +116,7 @@ struct mk_partition *mk_partition_new(const u8 *uuid, const char *name,
 				      struct mk_message *message);
 struct mk_partition *mk_partition_find(const u8 *uuid);
 unsigned int mk_partition_count(void);
+unsigned int mk_partition_limit(void);
 void mk_partition_get(struct mk_partition *p);
 void mk_partition_put(struct mk_partition *p);
 void mk_partition_remove(struct mk_partition *p);

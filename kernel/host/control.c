@@ -19,7 +19,7 @@ static int do_get_info(void *none, void *args, struct mk_call *call)
 	info->blockers = mk_verify_blockers(&call->message);
 	info->features = 0;
 	info->tsc_khz = tsc_khz;
-	info->max_partitions = mk_lowmem_count();
+	info->max_partitions = mk_partition_limit();
 	mutex_lock(&mk_partition_list_lock);
 	info->partitions = mk_partition_count();
 	mutex_unlock(&mk_partition_list_lock);

@@ -83,10 +83,22 @@ struct mk_taken_cpu {
 	bool was_online;
 };
 
+/* A window below 1 MiB, MK_WINDOW_PAGES long; see window.c. */
 struct mk_window {
 	phys_addr_t start;
-	void *saved;
+	struct mk_partition *holder;	/* to which it is lent now */
+	unsigned int homes;		/* app kernels whose real mode code belongs there */
+	unsigned int waiting;		/* of these, those that wait for it */
+};
+
+/* What a partition has to do with windows; its lock. */
+struct mk_home {
+	struct mk_window *window;	/* where the real mode code belongs; NULL: none yet */
+	void *content;		/* the app kernel's; the host's while it is lent */
 	bool lent;
+	bool waits;
+	bool stays;		/* until the app kernel is stopped */
+	u32 wish;		/* for which it was lent */
 };
 
 /* Console output, kept in host memory; the lock of the partition. */
@@ -123,7 +135,8 @@ struct mk_partition {
 	u32 generation;
 	u32 boots;
 
-	struct mk_window *window;
+	struct mk_home home;
+	struct page *ioapic;	/* what the app kernel takes for one */
 	struct mk_memory *memory;
 	struct mk_taken_cpu *cpus;
 	u32 cpu_count;

@@ -43,6 +43,7 @@ static int stop(struct mk_partition *p)
 	mutex_lock(&p->lock);
 	mk_console_drain(p);
 	mk_memory_stopped(p);
+	mk_window_end(p);
 	mk_partition_set_state(p, MK_STATE_STOPPED);
 	mutex_unlock(&p->lock);
 	return 0;
@@ -107,9 +108,11 @@ static void write_host_page(struct mk_partition *p)
 		if (p->cpus[i].role == MK_CPU_RUN)
 			host->apic_ids[n++] = p->cpus[i].apic_id;
 	host->cpus = n;
+	memset(host->granted, 1, n);
 	memcpy(host->uuid, p->uuid, sizeof(host->uuid));
-	host->low_window_start = p->window->start;
+	host->low_window_start = p->home.window->start;
 	host->low_window_bytes = MK_WINDOW_PAGES * PAGE_SIZE;
+	host->window_lent = MK_WINDOW_BOOT;
 	/* again, if it moved while we wrote: the mover did not see our page */
 	do {
 		WRITE_ONCE(host->doorbell, mk_doorbell_host());
@@ -122,6 +125,7 @@ static void prepare_start(struct mk_partition *p, u64 begin)
 {
 	mutex_lock(&p->lock);
 	write_host_page(p);
+	mk_boot_place_window(p);
 	mk_console_start(p);
 	memset(p->answers, 0, sizeof(p->answers));
 	memset(p->panic, 0, sizeof(p->panic));
@@ -137,7 +141,7 @@ static void prepare_start(struct mk_partition *p, u64 begin)
  * @message: filled on failure
  *
  * Context: may sleep.
- * Return: 0, -EIO, -EBUSY, -ENODEV or -ENOMEM.
+ * Return: 0 or an error of MK_START.
  */
 int mk_partition_start(struct mk_partition *p, struct mk_message *message)
 {
@@ -147,11 +151,16 @@ int mk_partition_start(struct mk_partition *p, struct mk_message *message)
 	ret = mk_partition_begin(p, BIT(MK_STATE_LOADED), message);
 	if (ret)
 		return ret;
+	ret = mk_window_begin(p, message);
+	if (ret)
+		goto end;
 	prepare_start(p, begin);
 	ret = mk_cpu_boot(p);
 	mutex_lock(&p->lock);
-	if (ret != -ENOMEM)	/* it was not even tried */
+	if (ret != -ENOMEM)
 		mk_partition_set_state(p, MK_STATE_BOOTING);
+	else	/* it was not even tried */
+		mk_window_end(p);
 	if (!ret) {
 		p->wake_ns = ktime_get_ns() - begin;
 		p->started_ns = ktime_get_boottime_ns();
@@ -168,6 +177,7 @@ int mk_partition_start(struct mk_partition *p, struct mk_message *message)
 		mk_fail(message, ret, "the CPU did not wake up, the partition is %s",
 			stop(p) ? "lost" : "stopped");
 	}
+end:
 	mk_partition_end(p);
 	return ret;
 }
@@ -230,7 +240,6 @@ int mk_partition_destroy(struct mk_partition *p)
 	mutex_unlock(&p->lock);
 	mk_partition_remove(p);
 	mk_cpu_return(p);
-	mk_lowmem_give_back(p->window);
 	mutex_lock(&p->lock);
 	memory = p->memory;
 	p->memory = NULL;

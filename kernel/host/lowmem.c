@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory below 1 MiB: a CPU can only start there, so each partition is lent a
+ * Memory below 1 MiB: a CPU can only start there, so an app kernel is lent a
  * window of it for its own trampoline, and the host module has one for its
  * own. Which pages those are is decided here, once, from the machine's memory
- * map; what is written to them is decided in cpu.c and boot.c.
+ * map; who has a window when is decided in window.c.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -11,7 +11,6 @@
 #include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
-#include <linux/slab.h>
 #include <asm/pgtable.h>
 #include <asm/special_insns.h>
 
@@ -30,7 +29,6 @@
 static struct mk_window windows[MAX_WINDOWS];
 static unsigned int window_count;
 static phys_addr_t trampoline_start;
-static DEFINE_MUTEX(windows_lock);
 
 static bool page_is_idle_ram(unsigned int page)
 {
@@ -157,58 +155,13 @@ phys_addr_t mk_lowmem_trampoline(void)
 }
 
 /**
- * mk_lowmem_count - how many windows there are
+ * mk_lowmem_windows - the windows
+ * @count: out: how many there are
  *
- * Return: the number of partitions that can exist at once.
+ * Return: an array; who has one is window.c's matter.
  */
-unsigned int mk_lowmem_count(void)
+struct mk_window *mk_lowmem_windows(unsigned int *count)
 {
-	return window_count;
-}
-
-/**
- * mk_lowmem_lend - take a free window for a partition and keep its content
- *
- * Context: may sleep; takes the lock of the windows.
- * Return: the window, or ERR_PTR of -ENOSPC or -ENOMEM.
- */
-struct mk_window *mk_lowmem_lend(void)
-{
-	struct mk_window *window = ERR_PTR(-ENOSPC);
-	unsigned int i;
-	void *saved;
-
-	saved = mk_fault("create: low window") ? NULL :
-		kmalloc(MK_WINDOW_PAGES * PAGE_SIZE, GFP_KERNEL);
-	if (!saved)
-		return ERR_PTR(-ENOMEM);
-	mutex_lock(&windows_lock);
-	for (i = 0; i < window_count && windows[i].lent; i++)
-		;
-	if (i < window_count) {
-		window = &windows[i];
-		window->lent = true;
-		window->saved = saved;
-		memcpy(saved, __va(window->start), MK_WINDOW_PAGES * PAGE_SIZE);
-	}
-	mutex_unlock(&windows_lock);
-	if (IS_ERR(window))
-		kfree(saved);
-	return window;
-}
-
-/**
- * mk_lowmem_give_back - put back what was in a window and free it
- * @window: from mk_lowmem_lend(); no CPU may run in it any more
- *
- * Context: may sleep; takes the lock of the windows.
- */
-void mk_lowmem_give_back(struct mk_window *window)
-{
-	mutex_lock(&windows_lock);
-	memcpy(__va(window->start), window->saved, MK_WINDOW_PAGES * PAGE_SIZE);
-	kfree(window->saved);
-	window->saved = NULL;
-	window->lent = false;
-	mutex_unlock(&windows_lock);
+	*count = window_count;
+	return windows;
 }

@@ -10,7 +10,9 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cpumask.h>
 #include <linux/ktime.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
@@ -176,6 +178,8 @@ static void look(struct work_struct *work)
 		wake_up_all(&p->wait);
 	for (channel = 0; channel < MK_CHANNELS; channel++)
 		learn_answer(p, channel);
+	if (said != MK_APP_NONE)
+		mk_window_look(p);
 	learn_state(p, said);
 unlock:
 	mutex_unlock(&p->lock);
@@ -205,6 +209,9 @@ static void release_partition(struct kref *ref)
 	struct mk_partition *p = container_of(ref, struct mk_partition, ref);
 
 	kvfree(p->log.bytes);
+	kvfree(p->home.content);
+	clear_page(page_address(p->ioapic));
+	__free_page(p->ioapic);
 	kfree(p);
 }
 
@@ -271,6 +278,20 @@ unsigned int mk_partition_count(void)
 	return count;
 }
 
+/* What it has of the low memory of the machine, and in its stead. */
+static bool allocate_low(struct mk_partition *p)
+{
+	p->home.content = kvzalloc(MK_WINDOW_PAGES * PAGE_SIZE, GFP_KERNEL);
+	/* an IOAPIC has an address of 32 bits */
+	p->ioapic = alloc_page(GFP_KERNEL | GFP_DMA32 | __GFP_ZERO);
+	if (p->home.content && p->ioapic)
+		return true;
+	kvfree(p->home.content);
+	if (p->ioapic)
+		__free_page(p->ioapic);
+	return false;
+}
+
 static struct mk_partition *allocate(const u8 *uuid, const char *name)
 {
 	struct mk_partition *p;
@@ -278,6 +299,8 @@ static struct mk_partition *allocate(const u8 *uuid, const char *name)
 	p = mk_fault("create: partition") ? NULL : kzalloc(sizeof(*p), GFP_KERNEL);
 	if (!p)
 		return NULL;
+	if (!allocate_low(p))
+		goto free;
 	kref_init(&p->ref);
 	mutex_init(&p->lock);
 	init_waitqueue_head(&p->wait);
@@ -288,32 +311,42 @@ static struct mk_partition *allocate(const u8 *uuid, const char *name)
 	mk_escape(p->label, sizeof(p->label), name, MK_NAME_BYTES);
 	p->memory = mk_memory_new();
 	if (!p->memory)
-		goto free;
+		goto free_low;
 	if (mk_console_init(p))
 		goto put_memory;
 	return p;
 
 put_memory:
 	mk_memory_put(p->memory);
+free_low:
+	kvfree(p->home.content);
+	__free_page(p->ioapic);
 free:
 	kfree(p);
 	return NULL;
 }
 
-/* Enters it into the list, with a low window and a reference to the module. */
+/**
+ * mk_partition_limit - how many partitions there may be at once
+ *
+ * Return: as many as there are CPUs that can be given away.
+ */
+unsigned int mk_partition_limit(void)
+{
+	return num_possible_cpus() - 1;
+}
+
+/* Enters it into the list, with a reference to the module. */
 static int enter(struct mk_partition *p, struct mk_message *message)
 {
 	lockdep_assert_held(&mk_partition_list_lock);
 	if (find_locked(p->uuid))
 		return mk_fail(message, -EEXIST,
 			       "a partition with this UUID exists already");
-	p->window = mk_lowmem_lend();
-	if (p->window == ERR_PTR(-ENOSPC))
+	if (mk_partition_count() >= mk_partition_limit())
 		return mk_fail(message, -ENOSPC,
-			       "%u partitions exist, and there is no memory below 1 MiB for another one",
+			       "%u partitions exist, and the machine has no CPU for another one",
 			       mk_partition_count());
-	if (IS_ERR(p->window))
-		return PTR_ERR(p->window);
 	__module_get(THIS_MODULE);
 	mk_partition_get(p);
 	list_add_tail_rcu(&p->link, &mk_partitions);
@@ -427,6 +460,7 @@ static struct mk_partition *find_live(void)
 	list_for_each_entry(p, &mk_partitions, link) {
 		mutex_lock(&p->lock);
 		WRITE_ONCE(p->cancelled, true);
+		mk_window_wake();
 		if (!found && (p->call || mk_state_live(p->state)))
 			found = p;
 		mutex_unlock(&p->lock);

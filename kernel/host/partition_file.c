@@ -190,6 +190,7 @@ static int do_cancel(void *context, void *args, struct mk_call *call)
 	else if (p->call)
 		WRITE_ONCE(p->cancelled, true);
 	mutex_unlock(&p->lock);
+	mk_window_wake();
 	return ret;
 }
 

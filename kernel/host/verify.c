@@ -119,7 +119,7 @@ u32 mk_verify_blockers(struct mk_message *message)
 		blockers |= MK_BLOCKER_X2APIC;
 	if (IS_ENABLED(CONFIG_KEXEC_SIG_FORCE) || security_locked_down(LOCKDOWN_KEXEC))
 		blockers |= MK_BLOCKER_LOCKDOWN;
-	if (!mk_lowmem_count())
+	if (!mk_window_any())
 		blockers |= MK_BLOCKER_LOW_MEMORY;
 	if (!boot_cpu_has(X86_FEATURE_APIC) || !boot_cpu_has(X86_FEATURE_TSC) ||
 	    !tsc_khz || cc_platform_has(CC_ATTR_MEM_ENCRYPT))

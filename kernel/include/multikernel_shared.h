@@ -141,24 +141,34 @@ static inline __u64 mk_nmi_pack(__u32 seq, __u32 op)
 	return ((__u64)op << 32) | seq;
 }
 
+/*
+ * The window below 1 MiB is needed to start a CPU, and lent for that: the app
+ * kernel writes a number that it did not use before to its @window_wish and
+ * waits until @window_lent is the same. It is done when it writes another one,
+ * or 0. It boots with a window, which is lent for this number.
+ */
+#define MK_WINDOW_BOOT		1
+
 /**
  * struct mk_host_page - written by the host only
  * @magic: MK_SHARED_MAGIC
  * @version: MK_SHARED_VERSION; the app module refuses to load on another one
- * @cpus: number of entries of @apic_ids; [0] booted, the app module adds the rest
+ * @cpus: number of entries of @apic_ids; [0] booted, the app module adds the rest of
+ *	those that are granted
  * @uuid: identity of the partition
  * @doorbell: how to ring the host, mk_doorbell_pack()
  * @pad2: 0
  * @rx_head: console input
  * @tx_tail: console output
  * @tx_wants: the host sleeps until there is console output
- * @pad: 0
- * @low_window_start: physical address of the RAM below 1 MiB that is lent to
- *	this partition
+ * @window_lent: the wish for which the window is lent now; else another number
+ * @low_window_start: physical address of the window below 1 MiB
  * @low_window_bytes: its size
- * @apic_ids: of all CPUs with role run, in vCPU order
+ * @apic_ids: of all CPUs that the app kernel can be given, the same until it is
+ *	started again
  * @requests: one for each channel
  * @nmi: mk_nmi_pack()
+ * @granted: of each of @apic_ids: 1 if it may be brought up at this moment
  */
 struct mk_host_page {
 	__u64 magic;
@@ -170,13 +180,14 @@ struct mk_host_page {
 	__u32 rx_head;
 	__u32 tx_tail;
 	__u32 tx_wants;
-	__u32 pad;
+	__u32 window_lent;
 	__u64 low_window_start;
 	__u64 low_window_bytes;
 	__u8 reserved[160];
 	__u32 apic_ids[MK_SHARED_CPUS];
 	struct mk_host_request requests[MK_SHARED_CHANNELS];
 	__u64 nmi;
+	__u8 granted[MK_SHARED_CPUS];
 };
 
 /**
@@ -185,6 +196,7 @@ struct mk_host_page {
  * @version: MK_SHARED_VERSION
  * @state: enum mk_app_state
  * @doorbell: how to ring the app kernel, mk_doorbell_pack()
+ * @window_wish: the number of the wish for the window below 1 MiB; 0: not needed
  * @pad: 0
  * @tx_head: console output
  * @rx_tail: console input
@@ -208,7 +220,8 @@ struct mk_app_page {
 	__u32 version;
 	__u32 state;
 	__u64 doorbell;
-	__u64 pad;
+	__u32 window_wish;
+	__u32 pad;
 	__u32 tx_head;
 	__u32 rx_tail;
 	__u32 rx_wants;

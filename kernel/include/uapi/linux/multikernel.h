@@ -124,7 +124,8 @@ enum mk_state {
  * @blockers: out: bit mask of enum mk_blocker; 0 if partitions can run
  * @features: out: 0; bits for later additions
  * @tsc_khz: out: frequency of the time stamp counter
- * @max_partitions: out: how many partitions can exist at once
+ * @max_partitions: out: how many partitions can exist at once: as many as there are
+ *	CPUs that can be given away
  * @partitions: out: how many exist
  * @pad: must be 0
  * @memory_align_bytes: out: partition memory comes in multiples of this
@@ -166,8 +167,8 @@ struct mk_info {
  * @message_bytes: size of the buffer
  * @pad2: must be 0
  *
- * Return: 0 or -1 with EEXIST, EPERM (a blocker), ENOSPC (no low memory for
- * another partition), EMFILE, ENOMEM and the general ones.
+ * Return: 0 or -1 with EEXIST, EPERM (a blocker), ENOSPC
+ * (&mk_info.max_partitions exist), EMFILE, ENOMEM and the general ones.
  */
 struct mk_create {
 	__u32 size;
@@ -447,11 +448,15 @@ struct mk_load {
  * @pad: must be 0
  *
  * Returns when the first CPU has left the trampoline for the kernel (some
- * tens of milliseconds); the rest is told by poll().
+ * tens of milliseconds); the rest is told by poll(). A window of memory below
+ * 1 MiB is lent to the app kernel until its module has brought up its CPUs. If
+ * all are lent the call waits for one, for a minute at most; MK_CANCEL and a
+ * fatal signal end that. An app kernel that dies before keeps its window until
+ * it is stopped.
  *
  * Return: 0 or -1 with EIO (the CPU did not wake; the state is stopped, or
- * lost), ENOMEM (not tried, the state is still loaded), EBUSY and the general
- * ones.
+ * lost), ENOMEM, ETIMEDOUT (no window became free), ECANCELED, EINTR (not tried,
+ * the state is still loaded), EBUSY and the general ones.
  */
 struct mk_start {
 	__u32 size;
@@ -496,7 +501,8 @@ struct mk_destroy {
 };
 
 /**
- * struct mk_cancel - MK_CANCEL on a partition file: end a running MK_ADD_MEMORY
+ * struct mk_cancel - MK_CANCEL on a partition file: end a running MK_ADD_MEMORY,
+ *	or an MK_START that waits
  * @size: sizeof(struct mk_cancel)
  * @flags: must be 0
  *
