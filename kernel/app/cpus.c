@@ -57,7 +57,7 @@ static int wait_for_window(const struct mk_request_copy *request, unsigned int s
 		wait_event_timeout(window_news, window_is_lent() || not_wanted(request), HZ);
 		if (not_wanted(request))
 			return -ECANCELED;
-		mk_ring_host();		/* the host may have missed a ring that it moved away from */
+		mk_ring_host();	/* the last ring may have come while the host's doorbell moved */
 	}
 	return window_is_lent() ? 0 : -ETIMEDOUT;
 }

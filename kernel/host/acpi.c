@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ACPI tables of an app kernel: its CPUs, and that nothing else is there.
+ * The ACPI tables of an app kernel: the CPUs that it has or may be given (its
+ * module's guard keeps it off those that it has not), and that nothing else is
+ * there.
  * Hardware-reduced, no AML, no 8259, no legacy devices. Not a copy of the
  * machine's tables: those describe what the host owns.
  */
@@ -104,14 +106,14 @@ static int build_madt(struct mk_partition *p, void *area, bool phantom)
 	u8 uid = 0;
 	u32 i;
 
-	if (p->run_count + 4 > (end - at) / sizeof(struct acpi_madt_local_apic))
+	if (p->known_count + 4 > (end - at) / sizeof(struct acpi_madt_local_apic))
 		return -E2BIG;
 	madt->address = APIC_DEFAULT_PHYS_BASE;
 	if (phantom)
 		at = add_phantom(at);
-	for (i = 0; i < p->cpu_count; i++)
-		if (p->cpus[i].role == MK_CPU_RUN)
-			at = add_cpu_entry(at, uid++, p->cpus[i].apic_id);
+	/* spare ones, too: since 6.9 a kernel accepts none that was not there at boot */
+	for (i = 0; i < p->known_count; i++)
+		at = add_cpu_entry(at, uid++, p->known[i]);
 	at = add_ioapic(at, p);
 	finish(&madt->header, ACPI_SIG_MADT, at - (void *)madt, 5);
 	return 0;

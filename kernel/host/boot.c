@@ -314,11 +314,14 @@ static int build_tables(struct mk_partition *p, const struct image *image,
 	ret = build_e820(p, message);
 	if (ret)
 		return ret;
+	ret = mk_cpu_know(p);
+	if (ret)
+		return ret;
 	ret = mk_fault("load: tables") ? -E2BIG :
 	      mk_acpi_build(p, image->version >= KERNEL_VERSION(6, 9, 0));
 	if (ret)
 		return mk_fail(message, ret, "%u CPUs are more than the ACPI tables can have",
-			       p->run_count);
+			       p->known_count);
 	return 0;
 }
 

@@ -40,17 +40,13 @@ int mk_verify_init(void);
 u32 mk_verify_blockers(struct mk_message *message);
 
 /* cpu.c */
-int mk_cpu_init(void);
-void mk_cpu_exit(void);
+void mk_cpu_send_init(u32 apic_id);
+void mk_cpu_wait_init(void);
 void mk_cpu_interrupt(u32 apic_id, u32 vector);
 void mk_cpu_nmi(u32 apic_id);
-int mk_cpu_take(struct mk_partition *p, const u32 *cpus, u32 count, u32 role,
-		struct mk_message *message);
-void mk_cpu_return(struct mk_partition *p);
 int mk_cpu_probe(u32 cpu, u32 apic_id);
 int mk_cpu_reset(struct mk_partition *p);
 int mk_cpu_boot(struct mk_partition *p);
-void mk_cpu_halt_all(void);
 bool mk_cpu_has_apic_id(u32 apic_id);
 
 /* nmi.c */
@@ -59,6 +55,25 @@ void mk_nmi_registers(struct mk_partition *p, struct mk_registers *registers);
 int mk_partition_pause(struct mk_partition *p, u32 *missing, struct mk_message *message);
 int mk_partition_resume(struct mk_partition *p, u32 *missing, struct mk_message *message);
 int mk_partition_nmi(struct mk_partition *p, u32 op, u32 *missing);
+
+/* hotplug.c */
+int mk_cpu_init(void);
+void mk_cpu_exit(void);
+void mk_cpu_halt_all(void);
+int mk_cpu_take(struct mk_partition *p, const u32 *cpus, u32 count, u32 role,
+		struct mk_message *message);
+void mk_cpu_return(struct mk_partition *p);
+int mk_cpu_remove(struct mk_partition *p, const u32 *cpus, u32 count,
+		  struct mk_message *message);
+struct mk_taken_cpu *mk_cpu_find(struct mk_taken_cpu *cpus, u32 count, u32 cpu);
+
+/* cpu_live.c */
+int mk_cpu_slot(struct mk_partition *p, u32 apic_id);
+int mk_cpu_know(struct mk_partition *p);
+u32 mk_cpu_count(struct mk_partition *p, u32 role);
+void mk_cpu_give_all(struct mk_partition *p, u32 state);
+int mk_cpu_request(struct mk_partition *p, const struct mk_request *request, u64 *arg);
+void mk_cpu_answered(struct mk_partition *p, const struct mk_answer *answer);
 
 /* memory.c */
 struct mk_memory *mk_memory_new(void);

@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * CPUs of partitions: taking them from the host, keeping the host from getting
- * them back unnoticed, starting and resetting them, giving them back. Not the
- * choice of CPUs (user space's) nor what a started CPU runs (boot.c).
+ * CPUs of partitions as hardware: starting them, resetting them, and the proof
+ * that they stopped. Not whose they are (hotplug.c) nor what a started CPU runs
+ * (boot.c).
  *
  * trampoline_lock is innermost and taken without a partition's lock.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/cpu.h>
-#include <linux/cpuhotplug.h>
 #include <linux/delay.h>
 #include <linux/io.h>
 #include <linux/ktime.h>
-#include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <asm/apic.h>
 #include <asm/smp.h>
 
@@ -27,11 +23,7 @@
 #define ANSWER_TIMEOUT_MS	5000
 #define PGDIR_SHIFT_4		39	/* of four levels, whatever the host has */
 
-static struct cpumask owned;	/* by any partition; atomic bits */
-/* as it was when it was taken: the firmware may eject a CPU, and its id is gone */
-static DEFINE_PER_CPU(u32, owned_apic_id);
 static DEFINE_MUTEX(trampoline_lock);	/* the page at mk_lowmem_trampoline() */
-static int guard_state;
 
 static void apic_command(u32 low, u32 apic_id)
 {
@@ -49,12 +41,28 @@ static void apic_command(u32 low, u32 apic_id)
 	local_irq_restore(flags);
 }
 
-static void send_init(u32 apic_id)
+/**
+ * mk_cpu_send_init - stop a CPU, whatever it does
+ * @apic_id: which; the caller has checked that it is no CPU of a kernel that lives
+ *
+ * Context: any. The CPU may need INIT_DELAY_US until it can be started again.
+ */
+void mk_cpu_send_init(u32 apic_id)
 {
 	apic_command(APIC_INT_LEVELTRIG | APIC_INT_ASSERT | APIC_DM_INIT,
 		     apic_id);
 	udelay(SIPI_DELAY_US);
 	apic_command(APIC_INT_LEVELTRIG | APIC_DM_INIT, apic_id);
+}
+
+/**
+ * mk_cpu_wait_init - wait until CPUs that got INIT can be started
+ *
+ * Context: may sleep.
+ */
+void mk_cpu_wait_init(void)
+{
+	usleep_range(INIT_DELAY_US, INIT_DELAY_US + 1000);
 }
 
 /**
@@ -95,169 +103,6 @@ bool mk_cpu_has_apic_id(u32 apic_id)
 		if (per_cpu(x86_cpu_to_apicid, cpu) == apic_id)
 			return true;
 	return false;
-}
-
-/* The host wants to bring up a CPU: no, if a partition has it. */
-static int guard_online(unsigned int cpu)
-{
-	return cpumask_test_cpu(cpu, &owned) ? -EBUSY : 0;
-}
-
-/**
- * mk_cpu_init - set up the guard, at module load
- *
- * Return: 0 or a negative errno.
- */
-int mk_cpu_init(void)
-{
-	guard_state = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN,
-						"multikernel:guard",
-						guard_online, NULL);
-	return guard_state < 0 ? guard_state : 0;
-}
-
-/**
- * mk_cpu_exit - remove the guard; no CPU may be owned any more
- */
-void mk_cpu_exit(void)
-{
-	cpuhp_remove_state_nocalls(guard_state);
-}
-
-static int check_cpu(u32 cpu, struct mk_message *message)
-{
-	if (cpu >= nr_cpu_ids || !cpu_present(cpu))
-		return mk_fail(message, -EINVAL, "there is no CPU %u", cpu);
-	if (cpu == 0)
-		return mk_fail(message, -EINVAL,
-			       "CPU 0 cannot be given away: an INIT to it resets the machine");
-	if (per_cpu(x86_cpu_to_apicid, cpu) >= 255)
-		return mk_fail(message, -EINVAL,
-			       "CPU %u has APIC id %u: only ids below 255 can be given away",
-			       cpu, per_cpu(x86_cpu_to_apicid, cpu));
-	return 0;
-}
-
-/*
- * Marked before it goes offline: from the moment it is offline nobody can bring
- * it back, and an onlining that is under way now ends before remove_cpu() begins.
- */
-static int take_one(struct mk_taken_cpu *taken, u32 cpu, u32 role,
-		    struct mk_message *message)
-{
-	int ret;
-
-	ret = check_cpu(cpu, message);
-	if (ret)
-		return ret;
-	if (cpumask_test_and_set_cpu(cpu, &owned))
-		return mk_fail(message, -EBUSY,
-			       "CPU %u is held by a partition already", cpu);
-	per_cpu(owned_apic_id, cpu) = per_cpu(x86_cpu_to_apicid, cpu);
-	ret = mk_fault("cpus: offline") ? -EBUSY : remove_cpu(cpu);
-	if (ret < 0) {
-		cpumask_clear_cpu(cpu, &owned);
-		return mk_fail(message, -EBUSY,
-			       "CPU %u cannot be taken offline (error %d)", cpu,
-			       -ret);
-	}
-	taken->cpu = cpu;
-	taken->role = role;
-	taken->apic_id = per_cpu(owned_apic_id, cpu);
-	taken->was_online = ret == 0;	/* 1: it was offline */
-	return 0;
-}
-
-static void return_one(const struct mk_taken_cpu *taken)
-{
-	int ret;
-
-	cpumask_clear_cpu(taken->cpu, &owned);
-	if (!taken->was_online)
-		return;
-	if (!cpu_present(taken->cpu)) {
-		pr_warn("CPU %u is gone from this machine\n", taken->cpu);
-		return;
-	}
-	ret = add_cpu(taken->cpu);
-	if (ret < 0)
-		pr_err("CPU %u is ours again but does not come online: error %d\n",
-		       taken->cpu, -ret);
-}
-
-/**
- * mk_cpu_take - take CPUs offline and guard them for a partition
- * @p: the partition; the caller is its only call
- * @cpus: which, in vCPU order
- * @count: how many
- * @role: enum mk_cpu_role of all of them
- * @message: filled on failure
- *
- * Context: may sleep.
- * Return: 0, -EINVAL, -EBUSY, -ENOMEM or -EINTR; on failure none was taken.
- */
-int mk_cpu_take(struct mk_partition *p, const u32 *cpus, u32 count, u32 role,
-		struct mk_message *message)
-{
-	u32 total = p->cpu_count + count, i;
-	struct mk_taken_cpu *taken;
-	int ret;
-
-	taken = mk_fault("cpus: array") ? NULL :
-		kvmalloc_array(total, sizeof(*taken), GFP_KERNEL);
-	if (!taken)
-		return -ENOMEM;
-	if (p->cpu_count)
-		memcpy(taken, p->cpus, p->cpu_count * sizeof(*taken));
-	for (i = 0; i < count; i++) {
-		if (fatal_signal_pending(current))
-			ret = -EINTR;
-		else
-			ret = take_one(&taken[p->cpu_count + i], cpus[i], role,
-				       message);
-		if (ret)
-			goto give_back;
-	}
-	mutex_lock(&p->lock);
-	swap(p->cpus, taken);
-	p->cpu_count = total;
-	if (role == MK_CPU_RUN)
-		p->run_count += count;
-	mutex_unlock(&p->lock);
-	kvfree(taken);
-	pr_info("%s: took %u CPUs, %u in all\n", p->label, count, total);
-	return 0;
-
-give_back:
-	while (i--)
-		return_one(&taken[p->cpu_count + i]);
-	kvfree(taken);
-	return ret;
-}
-
-/**
- * mk_cpu_return - give all CPUs of a partition back to the host
- * @p: the partition; its CPUs have been reset
- *
- * Context: may sleep.
- */
-void mk_cpu_return(struct mk_partition *p)
-{
-	struct mk_taken_cpu *cpus;
-	u32 count, i;
-
-	mutex_lock(&p->lock);
-	cpus = p->cpus;
-	count = p->cpu_count;
-	p->cpus = NULL;
-	p->cpu_count = 0;
-	p->run_count = 0;
-	mutex_unlock(&p->lock);
-	for (i = 0; i < count; i++)
-		return_one(&cpus[i]);
-	kvfree(cpus);
-	if (count)
-		pr_info("%s: gave %u CPUs back\n", p->label, count);
 }
 
 static u64 gate(phys_addr_t page, const char *handler)
@@ -348,7 +193,7 @@ noinline int mk_cpu_probe(u32 cpu, u32 apic_id)
 	t = prepare_trampoline(MK_TRAMPOLINE_PARK);
 	status = mk_fault("stop: answer") ? MK_CPU_SILENT :
 		 wake_and_wait(t, apic_id, MK_CPU_SCRUBBED);
-	send_init(apic_id);
+	mk_cpu_send_init(apic_id);
 	mutex_unlock(&trampoline_lock);
 	if (status == MK_CPU_SCRUBBED)
 		return 0;
@@ -363,7 +208,7 @@ static void init_all(struct mk_partition *p)
 
 	for (i = 0; i < p->cpu_count; i++)
 		if (p->cpus[i].role == MK_CPU_RUN)
-			send_init(p->cpus[i].apic_id);
+			mk_cpu_send_init(p->cpus[i].apic_id);
 }
 
 /**
@@ -386,7 +231,7 @@ int mk_cpu_reset(struct mk_partition *p)
 	 */
 	init_all(p);
 	init_all(p);
-	usleep_range(INIT_DELAY_US, INIT_DELAY_US + 1000);
+	mk_cpu_wait_init();
 	for (i = 0; i < p->cpu_count; i++)
 		if (p->cpus[i].role == MK_CPU_RUN &&
 		    mk_cpu_probe(p->cpus[i].cpu, p->cpus[i].apic_id))
@@ -472,8 +317,8 @@ int mk_cpu_boot(struct mk_partition *p)
 	t = prepare_trampoline(MK_TRAMPOLINE_BOOT);
 	ret = prepare_boot(p, t);
 	if (!ret) {
-		send_init(cpu->apic_id);
-		usleep_range(INIT_DELAY_US, INIT_DELAY_US + 1000);
+		mk_cpu_send_init(cpu->apic_id);
+		mk_cpu_wait_init();
 		status = mk_fault("start: wake") ? MK_CPU_SILENT :
 			 wake_and_wait(t, cpu->apic_id, MK_CPU_GONE);
 		if (status != MK_CPU_GONE) {
@@ -484,21 +329,4 @@ int mk_cpu_boot(struct mk_partition *p)
 	}
 	mutex_unlock(&trampoline_lock);
 	return ret;
-}
-
-/**
- * mk_cpu_halt_all - INIT to every CPU of every partition, now
- *
- * For a host that goes down: no proof, no waiting, nothing is given back. A CPU
- * that is on its way out of the host is left alone: it may be this one.
- *
- * Context: any, also panic.
- */
-void mk_cpu_halt_all(void)
-{
-	unsigned int cpu;
-
-	for_each_cpu(cpu, &owned)
-		if (!cpu_online(cpu))
-			send_init(per_cpu(owned_apic_id, cpu));
 }

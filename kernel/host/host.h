@@ -79,8 +79,10 @@ struct mk_memory {
 struct mk_taken_cpu {
 	u32 cpu;
 	u32 role;
+	u32 state;		/* enum mk_cpu_state */
 	u32 apic_id;
 	bool was_online;
+	bool leaves;		/* MK_REMOVE_CPUS works on it */
 };
 
 /* A window below 1 MiB, MK_WINDOW_PAGES long; see window.c. */
@@ -141,6 +143,8 @@ struct mk_partition {
 	struct mk_taken_cpu *cpus;
 	u32 cpu_count;
 	u32 run_count;
+	u32 *known;		/* APIC ids of the CPUs that the app kernel can be given */
+	u32 known_count;
 	void *control;		/* direct map of the control area; NULL before MK_LOAD */
 	u64 control_start;
 	u64 entry;		/* of the kernel */

@@ -44,6 +44,7 @@ static int stop(struct mk_partition *p)
 	mk_console_drain(p);
 	mk_memory_stopped(p);
 	mk_window_end(p);
+	mk_cpu_give_all(p, MK_CPU_TAKEN);
 	mk_partition_set_state(p, MK_STATE_STOPPED);
 	mutex_unlock(&p->lock);
 	return 0;
@@ -97,18 +98,15 @@ end:
 static void write_host_page(struct mk_partition *p)
 {
 	struct mk_host_page *host = mk_host_page(p);
-	u32 i, n = 0;
 
 	lockdep_assert_held(&p->lock);
 	memset(p->control, 0, MK_SHARED_BYTES);
 	memset(p->control + MK_LIVE, 0, MK_LIVE_BYTES);
 	p->nmi_seq = 0;
 	host->version = MK_SHARED_VERSION;
-	for (i = 0; i < p->cpu_count; i++)
-		if (p->cpus[i].role == MK_CPU_RUN)
-			host->apic_ids[n++] = p->cpus[i].apic_id;
-	host->cpus = n;
-	memset(host->granted, 1, n);
+	memcpy(host->apic_ids, p->known, p->known_count * sizeof(*p->known));
+	host->cpus = p->known_count;
+	memset(host->granted, 1, p->run_count);
 	memcpy(host->uuid, p->uuid, sizeof(host->uuid));
 	host->low_window_start = p->home.window->start;
 	host->low_window_bytes = MK_WINDOW_PAGES * PAGE_SIZE;
@@ -125,6 +123,7 @@ static void prepare_start(struct mk_partition *p, u64 begin)
 {
 	mutex_lock(&p->lock);
 	write_host_page(p);
+	mk_cpu_give_all(p, MK_CPU_GIVEN);
 	mk_boot_place_window(p);
 	mk_console_start(p);
 	memset(p->answers, 0, sizeof(p->answers));
@@ -160,6 +159,8 @@ int mk_partition_start(struct mk_partition *p, struct mk_message *message)
 	if (ret != -ENOMEM)
 		mk_partition_set_state(p, MK_STATE_BOOTING);
 	else	/* it was not even tried */
+		mk_cpu_give_all(p, MK_CPU_TAKEN);
+	if (ret == -ENOMEM)
 		mk_window_end(p);
 	if (!ret) {
 		p->wake_ns = ktime_get_ns() - begin;
@@ -303,6 +304,7 @@ static void post(struct mk_partition *p, u32 channel, const struct mk_request *r
 int mk_partition_request(struct mk_partition *p, struct mk_request *request)
 {
 	u32 channel = channel_of(request->op);
+	u64 arg = request->arg;
 	int ret = 0;
 
 	if (channel == MK_CHANNELS)
@@ -319,8 +321,10 @@ int mk_partition_request(struct mk_partition *p, struct mk_request *request)
 	} else {
 		if (channel == MK_CHANNEL_MEMORY)
 			ret = mk_memory_ask(p, request);
+		else if (channel == MK_CHANNEL_CPU)
+			ret = mk_cpu_request(p, request, &arg);
 		if (!ret) {
-			post(p, channel, request, request->arg);
+			post(p, channel, request, arg);
 			request->seq = p->answers[channel].posted;
 		}
 	}
@@ -392,7 +396,8 @@ void mk_partition_query(struct mk_partition *p, struct mk_query *query)
 	query->generation = p->generation;
 	query->boots = p->boots;
 	query->cpus = p->run_count;
-	query->idle_cpus = p->cpu_count - p->run_count;
+	query->idle_cpus = mk_cpu_count(p, MK_CPU_IDLE);
+	query->known_cpus = p->known_count;
 	query->ranges = p->memory->owned.count;
 	memcpy(query->answers, p->answers, sizeof(query->answers));
 	query->memory_bytes = p->memory->bytes;

@@ -150,6 +150,8 @@ static void learn_answer(struct mk_partition *p, u32 channel)
 	answer->done = done;
 	if (channel == MK_CHANNEL_MEMORY)
 		mk_memory_answered(p);
+	else if (channel == MK_CHANNEL_CPU)
+		mk_cpu_answered(p, answer);
 	p->answered++;
 	wake_up_all(&p->wait);
 }
@@ -209,6 +211,7 @@ static void release_partition(struct kref *ref)
 	struct mk_partition *p = container_of(ref, struct mk_partition, ref);
 
 	kvfree(p->log.bytes);
+	kvfree(p->known);
 	kvfree(p->home.content);
 	clear_page(page_address(p->ioapic));
 	__free_page(p->ioapic);
@@ -281,7 +284,8 @@ unsigned int mk_partition_count(void)
 /* What it has of the low memory of the machine, and in its stead. */
 static bool allocate_low(struct mk_partition *p)
 {
-	p->home.content = kvzalloc(MK_WINDOW_PAGES * PAGE_SIZE, GFP_KERNEL);
+	p->home.content = mk_fault("create: low memory") ? NULL :
+			  kvzalloc(MK_WINDOW_PAGES * PAGE_SIZE, GFP_KERNEL);
 	/* an IOAPIC has an address of 32 bits */
 	p->ioapic = alloc_page(GFP_KERNEL | GFP_DMA32 | __GFP_ZERO);
 	if (p->home.content && p->ioapic)

@@ -6,7 +6,6 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/fs.h>
-#include <linux/ktime.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -84,46 +83,54 @@ static int do_remove_memory(void *context, void *args, struct mk_call *call)
 	return ret;
 }
 
-static int take_cpus(struct mk_partition *p, const struct mk_add_cpus *add,
-		     const u32 *cpus, struct mk_message *message)
+static u32 *copy_cpus(u64 from, u32 count, struct mk_call *call)
 {
-	u64 begin = ktime_get_ns();
-	int ret;
-
-	if (add->role == MK_CPU_RUN &&
-	    p->run_count + add->count > MK_SHARED_CPUS)
-		return mk_fail(message, -EINVAL,
-			       "a partition may have %u CPUs", MK_SHARED_CPUS);
-	ret = mk_cpu_take(p, cpus, add->count, add->role, message);
-	if (!ret) {
-		mutex_lock(&p->lock);
-		p->offline_ns += ktime_get_ns() - begin;
-		mutex_unlock(&p->lock);
-	}
-	return ret;
+	if (!count || count > num_possible_cpus())
+		return ERR_PTR(mk_fail(&call->message, -EINVAL, "the list has %u CPUs",
+				       count));
+	return vmemdup_user(u64_to_user_ptr(from), count * sizeof(u32));
 }
 
 static int do_add_cpus(void *context, void *args, struct mk_call *call)
 {
 	struct handle *handle = context;
 	struct mk_add_cpus *add = args;
+	unsigned long states = BIT(MK_STATE_CREATED);
 	u32 *cpus;
 	int ret;
 
-	if (!add->count || add->count > num_possible_cpus())
-		return mk_fail(&call->message, -EINVAL,
-			       "the list has %u CPUs", add->count);
-	if (add->role != MK_CPU_RUN && add->role != MK_CPU_IDLE)
+	if (add->role > MK_CPU_SPARE)
 		return mk_fail(&call->message, -EINVAL,
 			       "there is no role %u", add->role);
-	cpus = vmemdup_user(u64_to_user_ptr(add->cpus),
-			    add->count * sizeof(*cpus));
+	cpus = copy_cpus(add->cpus, add->count, call);
 	if (IS_ERR(cpus))
 		return PTR_ERR(cpus);
-	ret = mk_partition_begin(handle->p, BIT(MK_STATE_CREATED),
+	if (add->role != MK_CPU_SPARE)
+		states |= BIT(MK_STATE_RUNNING) | BIT(MK_STATE_PAUSED);
+	ret = mk_partition_begin(handle->p, states, &call->message);
+	if (!ret) {
+		ret = mk_cpu_take(handle->p, cpus, add->count, add->role,
+				  &call->message);
+		mk_partition_end(handle->p);
+	}
+	kvfree(cpus);
+	return ret;
+}
+
+static int do_remove_cpus(void *context, void *args, struct mk_call *call)
+{
+	struct handle *handle = context;
+	struct mk_remove_cpus *remove = args;
+	u32 *cpus;
+	int ret;
+
+	cpus = copy_cpus(remove->cpus, remove->count, call);
+	if (IS_ERR(cpus))
+		return PTR_ERR(cpus);
+	ret = mk_partition_begin(handle->p, BIT(MK_STATE_RUNNING) | BIT(MK_STATE_PAUSED),
 				 &call->message);
 	if (!ret) {
-		ret = take_cpus(handle->p, add, cpus, &call->message);
+		ret = mk_cpu_remove(handle->p, cpus, remove->count, &call->message);
 		mk_partition_end(handle->p);
 	}
 	kvfree(cpus);
@@ -260,8 +267,7 @@ static int copy_list(u64 to, u32 room, const void *entries, u32 count, size_t si
 {
 	if (count > room)
 		return -EMSGSIZE;
-	return copy_to_user(u64_to_user_ptr(to), entries, count * size) ?
-	       -EFAULT : 0;
+	return copy_to_user(u64_to_user_ptr(to), entries, count * size) ? -EFAULT : 0;
 }
 
 static int do_query_memory(void *context, void *args, struct mk_call *call)
@@ -318,7 +324,7 @@ static int do_query_cpus(void *context, void *args, struct mk_call *call)
 	for (i = 0; cpus && i < query->count; i++) {
 		cpus[i].cpu = p->cpus[i].cpu;
 		cpus[i].role = p->cpus[i].role;
-		cpus[i].state = mk_state_live(p->state) ? MK_CPU_GIVEN : MK_CPU_TAKEN;
+		cpus[i].state = p->cpus[i].state;
 	}
 	mutex_unlock(&p->lock);
 	if (!cpus)
@@ -398,6 +404,9 @@ static const struct mk_ioctl partition_entries[] = {
 	  MK_MESSAGE(mk_remove_memory) },
 	{ MK_ADD_CPUS, do_add_cpus, { MK_OFFSET(mk_add_cpus, pad) },
 	  MK_MESSAGE(mk_add_cpus) },
+	{ MK_REMOVE_CPUS, do_remove_cpus,
+	  { MK_OFFSET(mk_remove_cpus, pad), MK_OFFSET(mk_remove_cpus, pad2) },
+	  MK_MESSAGE(mk_remove_cpus) },
 	{ MK_LOAD, do_load, {}, MK_MESSAGE(mk_load) },
 	{ MK_START, do_start, { MK_OFFSET(mk_start, pad) }, MK_MESSAGE(mk_start) },
 	{ MK_STOP, do_stop },

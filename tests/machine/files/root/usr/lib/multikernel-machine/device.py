@@ -14,13 +14,14 @@ from ctypes import c_char, c_int32 as s32, c_uint8 as u8, c_uint32 as u32, c_uin
 
 STATES = ("created", "loaded", "booting", "running", "poweroff", "reboot", "halted", "panic",
           "stopped", "lost", "paused")
-POWEROFF, REBOOT = 1, 2
+POWEROFF, REBOOT, CPU_ADD, CPU_REMOVE = 1, 2, 3, 4
 SYSRQ = 8
 MEMORY_ADD, MEMORY_REMOVE, BALLOON = 5, 6, 7
 MEMORY_CHANNEL = 2
 BOOT, TAKEN, GIVEN, RELEASED = range(4)  # of a range of memory
 RETURN = 1  # flag of MK_ADD_MEMORY
-RUN, IDLE = 0, 1
+RUN, IDLE, SPARE = 0, 1, 2
+CPU_TAKEN, CPU_GIVEN, CPU_RELEASED = range(3)
 BACKTRACE, REGISTERS = 1, 2
 
 
@@ -42,6 +43,7 @@ AddMemory = _structure("AddMemory", ("bytes", u64), ("node", s32), ("id", u32), 
 RemoveMemory = _structure("RemoveMemory", ("start", u64), ("bytes", u64), ("freed_bytes", u64),
                           *_SAY)
 AddCpus = _structure("AddCpus", ("cpus", u64), ("count", u32), ("role", u32), *_SAY)
+RemoveCpus = _structure("RemoveCpus", ("cpus", u64), ("count", u32), ("pad", u32), *_SAY)
 Load = _structure("Load", ("kernel_fd", s32), ("initrd_fd", s32), ("cmdline", u64),
                   ("cmdline_bytes", u32), ("message_bytes", u32), ("message", u64))
 Start = _structure("Start", *_SAY)
@@ -149,6 +151,10 @@ class Partition:
         array = (u32 * len(cpus))(*cpus)
         call(self.fd, 0x11, AddCpus(cpus=ctypes.addressof(array), count=len(cpus), role=role))
 
+    def remove_cpus(self, cpus):
+        array = (u32 * len(cpus))(*cpus)
+        call(self.fd, 0x1e, RemoveCpus(cpus=ctypes.addressof(array), count=len(cpus)))
+
     def load(self, kernel, initrd, cmdline=""):
         """kernel, initrd: paths; the initrd must have the loader, see with_loader()"""
         line = ctypes.create_string_buffer(cmdline.encode())
@@ -171,6 +177,16 @@ class Partition:
 
     def request(self, operation, arg=0, size=0):
         return call(self.fd, 0x17, Request(op=operation, arg=arg, bytes=size)).seq
+
+    def ask(self, operation, arg=0, size=0, channel=1, limit_s=60):
+        """A request, and its answer: (result, value)."""
+        seq = self.request(operation, arg, size)
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN | select.POLLPRI)
+        while (answer := self.query().answers[channel]).done != seq:
+            if not poll.poll(1000 * limit_s):
+                raise TimeoutError(f"request {operation} is not answered")
+        return answer.result, answer.value
 
     def pause(self):
         return call(self.fd, 0x20, Pause()).missing
@@ -225,9 +241,13 @@ class Partition:
 
     def cpus(self):
         """(cpu, role) of each CPU"""
+        return [(cpu, role) for cpu, role, _ in self.cpu_states()]
+
+    def cpu_states(self):
+        """(cpu, role, state) of each CPU"""
         array = ctypes.create_string_buffer(16 * 1024)
         count = call(self.fd, 0x1a, Table(entries=ctypes.addressof(array), count=1024)).count
-        return [struct.unpack_from("II", array, 16 * index) for index in range(count)]
+        return [struct.unpack_from("III", array, 16 * index) for index in range(count)]
 
     def stats(self):
         """What the app kernel says; `each`: (cpu, app_cpu, online, pad, user, system, idle, irq)"""

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""CPUs that come and go while an app kernel runs, and many partitions in little low memory."""
+
+from lib.testing import INITRD, MachineTest
+
+BOOT = f"""
+import errno
+version = os.uname().release
+initrd = with_loader("{INITRD}", "/tmp/test.img", version)
+
+def start(name, cpus, spares=(), memory_mib=128):
+    partition = Device().create(uuid.uuid4().bytes, name)
+    partition.add_memory(memory_mib << 20)
+    partition.add_cpus(cpus)
+    if spares:
+        partition.add_cpus(spares, SPARE)
+    partition.load("/vmlinuz", initrd, "quiet")
+    partition.start()
+    return partition
+
+def wait_for(partition, wanted):
+    poll = select.poll()
+    poll.register(partition.fd, select.POLLIN | select.POLLPRI)
+    while (state := partition.state()) != wanted:
+        assert state in ("booting", "running"), (state, wanted)
+        assert poll.poll(120000), "no event"
+
+class Shell:
+    def __init__(self, partition):
+        self.fd = partition.console()
+        self.count = 0
+        self.read_until(b"userspace is up")
+
+    def read_until(self, text):
+        said = b""
+        while text not in said:
+            said += os.read(self.fd, 65536)
+        return said
+
+    def run(self, line):
+        self.count += 1
+        end = f"E-{{self.count}}-".encode()
+        os.write(self.fd, f"echo B-$(({{self.count}}+0))-; {{line}}; echo "
+                          f"E-$(({{self.count}}+0))-\\r".encode())
+        said = self.read_until(end)
+        begin = said.rindex(f"B-{{self.count}}-".encode()) + len(f"B-{{self.count}}-")
+        return said[begin:said.index(end)].decode().strip()
+
+def expect(errno_name, function, *arguments, saying=""):
+    try:
+        function(*arguments)
+    except OSError as error:
+        assert errno.errorcode[error.errno] == errno_name, error
+        assert saying in str(error), error
+    else:
+        raise AssertionError(f"{{errno_name}} was not raised")
+
+def online():
+    return open("/sys/devices/system/cpu/online").read().strip()
+
+def cpu_add(partition, cpu):
+    partition.add_cpus([cpu])
+    assert partition.ask(CPU_ADD, cpu) == (0, 0)
+
+def cpu_remove(partition, cpu):
+    assert partition.ask(CPU_REMOVE, cpu) == (0, 0)
+    partition.remove_cpus([cpu])
+"""
+
+
+class Cpus(MachineTest):
+    uses_daemon = False
+    options = {"cpus": 6}
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(self.script, """
+            device = Device()
+            for identity, _, _ in list(device.list()):
+                device.open(identity).destroy()
+            """)
+
+    def test_come_and_go_while_it_runs(self):
+        self.script(BOOT, """
+            partition = start("grows", [2], [3, 4])
+            assert partition.query().known_cpus == 3
+            wait_for(partition, "running")
+            shell = Shell(partition)
+            assert shell.run("nproc") == "1"
+
+            # What is not granted cannot be started, whoever tries.
+            said = shell.run("echo 1 >/sys/devices/system/cpu/cpu1/online || echo refused")
+            assert said.endswith("refused"), said
+            assert online() == "0-1,3-5"
+
+            cpu_add(partition, 3)
+            cpu_add(partition, 4)
+            assert online() == "0-1,5"
+            assert shell.run("nproc") == "3"
+            assert partition.cpu_states() == [(cpu, RUN, CPU_GIVEN) for cpu in (2, 3, 4)]
+            assert shell.run("taskset 6 true && echo ran") == "ran"
+            cpu_remove(partition, 3)
+            assert online() == "0-1,3,5"
+            assert shell.run("nproc") == "2"
+            assert partition.cpu_states() == [(2, RUN, CPU_GIVEN), (4, RUN, CPU_GIVEN),
+                                              (3, SPARE, CPU_TAKEN)]
+            said = shell.run("echo 1 >/sys/devices/system/cpu/cpu1/online || echo refused")
+            assert said.endswith("refused"), said
+
+            # A user may take one offline, and gets it back without asking the host.
+            assert shell.run("cd /sys/devices/system/cpu/cpu2; echo 0 >online; nproc") == "1"
+            assert shell.run("echo 1 >online; nproc") == "2"
+
+            cpu_add(partition, 3)
+            assert shell.run("nproc") == "3"
+            assert partition.query().online_cpus == 3
+            partition.destroy()
+            """)
+        self.assertEqual(self.online_cpus(), self.cpus)
+
+    def test_wrong_use_is_refused_and_nothing_is_lost(self):
+        self.script(BOOT, """
+            partition = start("strict", [2], [3])
+            other = Device().create(uuid.uuid4().bytes, "other")
+            other.add_cpus([4])
+            expect("EBUSY", other.add_cpus, [4], SPARE)
+            expect("EBUSY", partition.add_cpus, [3])  # it is still booting
+            wait_for(partition, "running")
+            expect("EBUSY", partition.add_cpus, [5], SPARE)
+            expect("EINVAL", partition.add_cpus, [0])
+            expect("EBUSY", partition.add_cpus, [4], saying="held")
+            expect("ENOSPC", partition.add_cpus, [5], saying="CPU 5")
+            expect("EBUSY", partition.add_cpus, [3, 3])
+            expect("EBUSY", partition.add_cpus, [2])
+            assert online() == "0-1,3,5"
+            assert partition.cpus() == [(2, RUN), (3, SPARE)]
+            expect("EINVAL", partition.request, CPU_ADD, 3)  # not taken
+            expect("EINVAL", partition.request, CPU_REMOVE, 1 << 40)
+            expect("EBUSY", partition.request, CPU_ADD, 2)  # it has it
+            expect("EINVAL", partition.remove_cpus, [3])
+            expect("EBUSY", partition.remove_cpus, [2], saying="uses")
+            assert partition.ask(CPU_REMOVE, 2) == (-errno.EBUSY, 0)
+            assert partition.cpu_states()[0] == (2, RUN, CPU_GIVEN)
+
+            # Taken, but the app kernel is never told.
+            partition.add_cpus([3])
+            assert (3, RUN, CPU_TAKEN) in partition.cpu_states()
+            expect("EBUSY", partition.request, CPU_REMOVE, 3)
+            expect("EINVAL", partition.remove_cpus, [3, 3])
+            partition.remove_cpus([3])
+            assert online() == "0-1,3,5"
+            partition.add_cpus([5], IDLE)
+            partition.remove_cpus([5])
+            assert partition.cpus() == [(2, RUN), (3, SPARE)]
+
+            partition.ask(POWEROFF, channel=0)
+            wait_for(partition, "poweroff")
+            expect("EBUSY", partition.add_cpus, [3], saying="poweroff")
+            partition.destroy()
+            other.destroy()
+            """)
+        self.assertEqual(self.online_cpus(), self.cpus)
+
+    def test_many_times_while_another_one_boots(self):
+        self.script(BOOT, """
+            partition = start("busy", [2], [3])
+            wait_for(partition, "running")
+            shell = Shell(partition)
+            stop = threading.Event()
+
+            def boots():
+                while not stop.is_set():
+                    other = start("boots", [4, 5])
+                    wait_for(other, "running")
+                    other.destroy()
+
+            beside = threading.Thread(target=boots)
+            beside.start()
+            try:
+                for _ in range(20):
+                    cpu_add(partition, 3)
+                    cpu_remove(partition, 3)
+            finally:
+                stop.set()
+                beside.join()
+            assert shell.run("nproc") == "1"
+            partition.destroy()
+            """, limit_s=300)
+        self.assertEqual(self.online_cpus(), self.cpus)
+
+
+class Many(MachineTest):
+    """More partitions than windows below 1 MiB."""
+
+    uses_daemon = False
+    options = {"cpus": 24, "memory_mib": 4096}
+
+    def test_twenty_at_once(self):
+        free = self.free_kib()
+        self.script(BOOT, """
+            partitions = []
+            for number in range(20):
+                partitions.append(start(f"p{number}", [number + 1], memory_mib=96))
+                if number % 4 == 3:
+                    for partition in partitions[-4:]:
+                        wait_for(partition, "running")
+            assert Device().info().partitions == 20
+            before = [partition.query().heartbeat for partition in partitions]
+            time.sleep(3)  # the beats are the test
+            after = [partition.query().heartbeat for partition in partitions]
+            assert all(b < a for b, a in zip(before, after)), (before, after)
+            assert all(partition.state() == "running" for partition in partitions)
+            for partition in partitions:
+                partition.destroy()
+            """, limit_s=400)
+        self.assertEqual(self.online_cpus(), self.cpus)
+        self.assertLess(free - self.free_kib(), 48 * 1024)
