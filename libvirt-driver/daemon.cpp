@@ -74,7 +74,10 @@ void run_daemon(const DaemonOptions& options, std::unique_ptr<backend::Backend> 
     std::signal(SIGPIPE, SIG_IGN);
     const PidFile pid_file(options.pid_file);
     Sockets sockets(options.socket_dir);
-    domain::Driver driver(options.paths, std::move(backend));
+    domain::Paths paths = options.paths;
+    if (!conf.auto_dump_path.empty())
+        paths.dump_dir = conf.auto_dump_path;
+    domain::Driver driver(paths, std::move(backend));
     rpc::Server server(conf.server,
                        {api::remote_program(driver, {.socket_dir = options.socket_dir})});
     for (auto& socket : sockets.take())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Reading virtmultikerneld.conf: lines of `key = number`, blank lines and comments. (libvirt's
-// syntax also has strings and lists; no key of ours takes one.)
+// Reading virtmultikerneld.conf: lines of `key = number` or `key = "text"`, blank lines and
+// comments. (libvirt's syntax also has lists; no key of ours takes one.)
 #include "daemon_conf.h"
 
 #include <fmt/format.h>
@@ -68,6 +68,16 @@ unsigned number_of(const Line& line, std::string_view key, std::string_view text
     return value;
 }
 
+std::string folder_of(const Line& line, std::string_view key, std::string_view text) {
+    if (text.size() < 2 || (text.front() != '"' && text.front() != '\'') ||
+        text.back() != text.front())
+        throw line.wrong(fmt::format("{} must be a text in quotes, not '{}'", key, text));
+    text = text.substr(1, text.size() - 2);
+    if (!text.starts_with('/'))
+        throw line.wrong(fmt::format("{} must be an absolute path, not '{}'", key, text));
+    return std::string(text);
+}
+
 void apply(const Line& line, std::string_view text, DaemonConf& conf) {
     text = trimmed(text.substr(0, text.find('#')));
     if (text.empty())
@@ -79,6 +89,10 @@ void apply(const Line& line, std::string_view text, DaemonConf& conf) {
     const auto value = trimmed(text.substr(equals + 1));
     if (key == "log_level") {  // libvirt's: 1 debug, 2 information, 3 warnings, 4 errors
         conf.log_level = static_cast<log::Level>(number_of(line, key, value, 1, 4));
+        return;
+    }
+    if (key == "auto_dump_path") {
+        conf.auto_dump_path = folder_of(line, key, value);
         return;
     }
     const auto found = keys().find(key);

@@ -15,6 +15,7 @@ namespace mk {
 struct DaemonConf {
     rpc::Settings server;
     log::Level log_level = log::Level::info;
+    std::string auto_dump_path;  // empty: domain::Paths' own
 };
 
 // `name` is what errors call the file.

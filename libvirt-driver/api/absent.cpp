@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Queries about what a partition does not have: snapshots, checkpoints, managed save images,
-// jobs, schedulers, disks. They answer the empty truth, because clients take an error here for
+// schedulers, disks. They answer the empty truth, because clients take an error here for
 // a failure of the whole domain (virt-manager drops it from its list, `virsh undefine` stops).
 // Not for actions on such things: lifecycle.cpp refuses those.
 #include "api/encode.h"
@@ -17,7 +17,7 @@ void nothing(Call& call, const Args& args, Ret&) {
     (void)find(call, args.dom);
 }
 
-static_assert(VIR_DOMAIN_JOB_NONE == 0 && VIR_DOMAIN_CONTROL_OK == 0);
+static_assert(VIR_DOMAIN_CONTROL_OK == 0);
 
 // The state of the daemon's channel to the domain: calls never wait for an app kernel.
 void domain_get_control_info(Call& call, const remote_domain_get_control_info_args& args,
@@ -47,7 +47,6 @@ constexpr unsigned checkpoint_flags =
     VIR_DOMAIN_CHECKPOINT_LIST_ROOTS | VIR_DOMAIN_CHECKPOINT_LIST_LEAVES |
     VIR_DOMAIN_CHECKPOINT_LIST_NO_LEAVES | VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL;
 
-constexpr unsigned job_flags = VIR_DOMAIN_JOB_STATS_COMPLETED | VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED;
 constexpr unsigned message_flags = VIR_DOMAIN_MESSAGE_DEPRECATION | VIR_DOMAIN_MESSAGE_TAINTING;
 
 const Row rows[] = {
@@ -64,10 +63,6 @@ const Row rows[] = {
         REMOTE_PROC_DOMAIN_HAS_CURRENT_SNAPSHOT),
     row<nothing<remote_domain_list_all_checkpoints_args, remote_domain_list_all_checkpoints_ret>>(
         REMOTE_PROC_DOMAIN_LIST_ALL_CHECKPOINTS, checkpoint_flags),
-    row<nothing<remote_domain_get_job_info_args, remote_domain_get_job_info_ret>>(
-        REMOTE_PROC_DOMAIN_GET_JOB_INFO),
-    row<nothing<remote_domain_get_job_stats_args, remote_domain_get_job_stats_ret>>(
-        REMOTE_PROC_DOMAIN_GET_JOB_STATS, job_flags),
     row<nothing<remote_domain_get_messages_args, remote_domain_get_messages_ret>>(
         REMOTE_PROC_DOMAIN_GET_MESSAGES, message_flags),
     row<nothing<remote_domain_get_scheduler_parameters_args,

@@ -56,6 +56,9 @@ struct Param {
 // The caller's out fields get an array that the reply's Xdr frees.
 void encode_params(const std::vector<Param>& params, remote_typed_param*& out, unsigned& out_count);
 
+// What clients are told of a job.
+[[nodiscard]] std::vector<Param> job_params(const domain::JobStats& stats);
+
 // For actions that have no meaning here: the message names the alternative. Queries never
 // answer so, clients take it for a failure of the domain (they get VIR_ERR_NO_SUPPORT).
 template <const auto& reason>

@@ -8,6 +8,7 @@
 
 #include "api/encode.h"
 #include "api/table.h"
+#include "domain/dump.h"
 #include "util/log.h"
 
 namespace mk::api {
@@ -28,6 +29,9 @@ int event_id_of(const domain::Event& event) {
         int operator()(const domain::RebootEvent&) { return VIR_DOMAIN_EVENT_ID_REBOOT; }
         int operator()(const domain::MetadataChangeEvent&) {
             return VIR_DOMAIN_EVENT_ID_METADATA_CHANGE;
+        }
+        int operator()(const domain::JobCompletedEvent&) {
+            return VIR_DOMAIN_EVENT_ID_JOB_COMPLETED;
         }
     };
     return std::visit(Visitor{}, event.what);
@@ -77,6 +81,14 @@ struct MessageOf {
         if (event.type == VIR_DOMAIN_METADATA_ELEMENT)
             message->nsuri = protocol::make_optional_string(event.uri);
         return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_METADATA_CHANGE, message.encode()};
+    }
+    EventMessage operator()(const domain::JobCompletedEvent& event) const {
+        protocol::Xdr<remote_domain_event_callback_job_completed_msg> message;
+        message->callbackID = callback;
+        encode_domain(domain, message->dom);
+        encode_params(job_params(*event.stats), message->params.params_val,
+                      message->params.params_len);
+        return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_JOB_COMPLETED, message.encode()};
     }
 };
 

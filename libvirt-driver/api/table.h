@@ -57,6 +57,7 @@ std::span<const Row> lookup_rows();
 std::span<const Row> describe_rows();
 std::span<const Row> lifecycle_rows();
 std::span<const Row> pause_rows();
+std::span<const Row> dump_rows();
 std::span<const Row> vcpu_rows();
 std::span<const Row> memory_rows();
 std::span<const Row> console_rows();

@@ -68,6 +68,7 @@ class ConsoleHub::Core : public std::enable_shared_from_this<Core> {
     void attach(backend::Backend::Console& console, const ConsoleRecord& record, Reopen reopen);
     void detach();
     void close(bool forget);
+    void note(std::string_view text, std::string_view shown);
 
   private:
     bool read_source();
@@ -209,6 +210,19 @@ void ConsoleHub::Core::close(bool forget) {
     ended_ = true;
     if (viewer_)
         viewer_->signal();
+}
+
+void ConsoleHub::Core::note(std::string_view text, std::string_view shown) {
+    for (unsigned chunk = 0; chunk < 2 * ring_bytes / chunk_bytes && read_source(); ++chunk) {
+    }
+    {
+        const std::scoped_lock lock(mutex_);
+        std::uint64_t position = ring_.begin();
+        if (!shown.empty() && ring_.read(position, ring_bytes).find(shown) != std::string::npos)
+            return;
+    }
+    for (ConsoleLog& log : logs_)
+        log.write(text);
 }
 
 // False if there is nothing more now, or ever.
@@ -399,6 +413,10 @@ void ConsoleHub::attach(backend::Backend::Console console, const ConsoleRecord& 
 
 void ConsoleHub::detach() {
     loop_.call([this] { core_->detach(); });
+}
+
+void ConsoleHub::note(const std::string& text, const std::string& shown) {
+    loop_.call([&] { core_->note(text, shown); });
 }
 
 void ConsoleHub::end() {

@@ -66,6 +66,9 @@ class ConsoleHub {
     void attach(backend::Backend::Console console, const ConsoleRecord& record, Reopen reopen = {});
     // Takes over all output there is now, then reads no more until the next attach().
     void detach();
+    // Adds `text` to the logs alone, behind all output there is now; not if the console has shown
+    // `shown` of late, unless that is empty.
+    void note(const std::string& text, const std::string& shown);
     // detach(), for good: the viewer gets what is left, then the end.
     void end();
 

@@ -22,6 +22,9 @@
 
 namespace mk::domain {
 
+struct DumpJob;  // dump.h
+struct JobStats;
+
 // What a running domain holds beside what DomainView shows. Only the holder of the job touches
 // it; `console` is copied to DomainFields for the others.
 struct Running {
@@ -37,10 +40,12 @@ struct Running {
 // Everything of a domain that its mutex guards.
 struct DomainFields {
     DomainView view;
-    std::shared_ptr<ConsoleHub> console;  // null: not active
-    bool removed = false;                 // no longer in the list
-    bool starting = false;                // a start runs, a destroy may cancel it
-    bool cancelled = false;               // … and did
+    std::shared_ptr<ConsoleHub> console;        // null: not active
+    bool removed = false;                       // no longer in the list
+    std::shared_ptr<DumpJob> dump;              // null: none is being written
+    std::shared_ptr<const JobStats> completed;  // of the last one; null: none, or told
+    bool starting = false;                      // a start runs, a destroy may cancel it
+    bool cancelled = false;                     // … and did
 };
 
 class Domain {

@@ -47,6 +47,9 @@ struct DomainView {
     [[nodiscard]] bool active() const { return id >= 0; }
 };
 
+struct DumpRequest;  // dump.h
+struct JobStats;
+
 struct StartOptions {
     bool paused = false;       // refused: VIR_ERR_OPERATION_UNSUPPORTED
     bool autodestroy = false;  // the caller destroys it when its connection ends
@@ -81,7 +84,8 @@ struct Paths {
     std::string config_dir = "/etc/libvirt/multikernel";
     std::string state_dir = "/run/libvirt/multikernel";
     std::string log_dir = "/var/log/libvirt/multikernel";
-    std::string image_dir = "/usr/libexec/multikernel";  // the loader, "init"
+    std::string dump_dir = "/var/lib/libvirt/multikernel/dump";  // of <on_crash>coredump-…
+    std::string image_dir = "/usr/libexec/multikernel";          // the loader, "init"
     // Where app modules are, "{}" stands for the kernel version; empty: image::Places' list.
     std::vector<std::string> app_modules = {};
     std::string sysfs = "/sys";
@@ -126,6 +130,14 @@ class Driver {
     // Hold all its CPUs where they are; let them go on.
     void suspend(const Uuid& uuid);
     void resume(const Uuid& uuid);
+    // Returns when the file is complete. Throws Error: VIR_ERR_OPERATION_ABORTED by abort_job()
+    // and destroy(). Nothing is left of a file then, nor after any other failure.
+    void core_dump(const Uuid& uuid, const DumpRequest& request);
+    // The job that clients may watch and abort; there is one kind, dumps.
+    [[nodiscard]] JobStats job_stats(const Uuid& uuid) const;
+    // The last one that ended; told once unless `keep`.
+    [[nodiscard]] JobStats completed_job_stats(const Uuid& uuid, bool keep);
+    void abort_job(const Uuid& uuid);
     // Makes each of its CPUs print where it is.
     void inject_nmi(const Uuid& uuid);
     // virDomainSendKey. Only SysRq has a meaning: the app kernel gets `key` ('h'). Does not wait.

@@ -113,7 +113,7 @@ constexpr auto table = std::to_array<Element>({
 
     {"domain/memory", honoured, "what the partition owns in all", Text::yes},
     {"domain/memory@unit", honoured, "all of libvirt's; 'KiB' if absent"},
-    {"domain/memory@dumpCore", refused, "the driver makes no dumps yet; remove it"},
+    {"domain/memory@dumpCore", refused, "a dump always holds all memory; remove it"},
     {"domain/maxMemory", refused, "memory cannot be plugged yet; use <memory> alone"},
     {"domain/currentMemory", honoured, "only the same size as <memory>", Text::yes},
     {"domain/currentMemory@unit", honoured, "all of libvirt's; 'KiB' if absent"},
@@ -140,7 +140,7 @@ constexpr auto table = std::to_array<Element>({
 
     {"domain/on_poweroff", honoured, "'destroy', 'restart', 'preserve'", Text::yes},
     {"domain/on_reboot", honoured, "'destroy', 'restart', 'preserve'", Text::yes},
-    {"domain/on_crash", honoured, "'destroy', 'restart', 'preserve'", Text::yes},
+    {"domain/on_crash", honoured, "those, 'coredump-destroy' and 'coredump-restart'", Text::yes},
     {"domain/on_lockfailure", refused, "there are no disk leases; remove it"},
     {"domain/pm", refused, "an app kernel cannot put the machine to sleep; remove it"},
     {"domain/perf", refused, "performance events are the app kernel's own; remove it"},
@@ -169,7 +169,7 @@ constexpr auto table = std::to_array<Element>({
     {"domain/features/cfpc", refused, "it belongs to POWER; remove it"},
     {"domain/features/sbbc", refused, "it belongs to POWER; remove it"},
     {"domain/features/ibs", refused, "it belongs to POWER; remove it"},
-    {"domain/features/vmcoreinfo", refused, "the driver makes no dumps yet; remove it"},
+    {"domain/features/vmcoreinfo", true_anyway, "dumps hold what the app kernel says of itself"},
     {"domain/features/msrs", refused, always_native},
     {"domain/features/tcg", refused, no_emulation},
     {"domain/features/async-teardown", refused, no_emulation},

@@ -109,7 +109,11 @@ void Lifecycle::answer_panic(const Job& job, const backend::Status& status) {
                status.panic.empty() ? "no reason is known" : status.panic);
     domain.set_state(VIR_DOMAIN_CRASHED, VIR_DOMAIN_CRASHED_PANICKED);
     push(domain, VIR_DOMAIN_EVENT_CRASHED, VIR_DOMAIN_EVENT_CRASHED_PANICKED);
-    follow(job, domain.view().live->on_crash, ending_for(VIR_DOMAIN_SHUTOFF_CRASHED));
+    append_kernel_log(job, "the app kernel crashed");
+    const Action action = domain.view().live->on_crash;
+    if (action == Action::coredump_destroy || action == Action::coredump_restart)
+        auto_dump(job);
+    follow(job, action, ending_for(VIR_DOMAIN_SHUTOFF_CRASHED));
 }
 
 // What the definition says is to follow an end; `ending` if that is destroy.

@@ -33,10 +33,14 @@ struct MetadataChangeEvent {
     virDomainMetadataType type;
     std::string uri;  // of an element; empty otherwise
 };
+struct JobStats;  // dump.h
+struct JobCompletedEvent {
+    std::shared_ptr<const JobStats> stats;
+};
 
 struct Event {
     DomainIdentity domain;
-    std::variant<LifecycleEvent, RebootEvent, MetadataChangeEvent> what;
+    std::variant<LifecycleEvent, RebootEvent, MetadataChangeEvent, JobCompletedEvent> what;
 };
 
 using EventSink = std::function<void(const Event&)>;

@@ -180,6 +180,7 @@ std::unique_ptr<PartitionWatch> Lifecycle::watch(const std::shared_ptr<Domain>& 
 void Lifecycle::stop(const Job& job, const Ending& ending) {
     Domain& domain = job.domain();
     note_end(domain, ending);
+    note_silent_boot(job);
     try {
         context_.backend.destroy(domain.uuid());
     } catch (const Error& error) {
@@ -195,12 +196,23 @@ void Lifecycle::stop(const Job& job, const Ending& ending) {
     forget_partition(job, ending);
 }
 
+// Nobody knows why an app kernel did not come up, unless it has said so itself.
+void Lifecycle::note_silent_boot(const Job& job) noexcept {
+    try {
+        if (context_.backend.status(job.domain().uuid()).state == backend::State::booting)
+            append_kernel_log(job, "the app kernel was stopped before it had reported");
+    } catch (const std::exception& error) {
+        log::debug("domain '{}': {}", job.domain().name(), error.what());
+    }
+}
+
 std::unique_ptr<Job> Lifecycle::job_to_stop(const std::shared_ptr<Domain>& domain) {
     using Clock = std::chrono::steady_clock;
     constexpr auto between_cancels = std::chrono::milliseconds(200);
     const auto give_up = Clock::now() + Job::default_patience;
     bool cancelled = false;
     for (;;) {
+        (void)cancel_dump(*domain);
         if (cancel_start(*domain))
             cancelled = true;
         try {
@@ -292,6 +304,7 @@ void Lifecycle::restart(const Job& job) {
         domain.running->asked_while_paused.reset();
         context_.backend.stop(domain.uuid());
         stopped = true;
+        forget_kernel_log(domain);
         domain.running->console->detach();
         context_.backend.load(domain.uuid(), files.kernel, files.initrd, definition->cmdline);
         context_.backend.start(domain.uuid());

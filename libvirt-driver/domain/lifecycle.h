@@ -17,6 +17,10 @@
 #include "domain/driver.h"
 #include "domain/steps.h"
 
+namespace mk::dump {
+struct Progress;
+}
+
 namespace mk::domain {
 
 // How a domain came to its end: the reason it then shows and the detail of the event.
@@ -66,6 +70,17 @@ class Lifecycle {
     // be left as it was (a missing file), it was; else the domain is stopped. REQUIRES: active.
     void restart(const Job& job);
 
+    // Writes a core file; it runs on afterwards if it ran before, unless the request says how it
+    // ends. Throws Error as Driver::core_dump(). REQUIRES: active.
+    void dump(const Job& job, const DumpRequest& request);
+    // A dump that nobody waits for, to a new file in Paths::dump_dir. A failure goes to the log.
+    void auto_dump(const Job& job) noexcept;
+    // False: no dump is being written.
+    static bool cancel_dump(Domain& domain);
+    // Puts what its app kernel has printed at the end of its console log, with a line that says
+    // so ("[<why>; …]"), if the console has not shown it. REQUIRES: active.
+    void append_kernel_log(const Job& job, std::string_view why) noexcept;
+
     // A partition that an earlier daemon left: makes the domain active. listen() is the next
     // step, with the state that is returned. Throws as Pool::adopt(), and if there is no pty.
     // REQUIRES: not active.
@@ -113,6 +128,14 @@ class Lifecycle {
     void answer_loss(const Job& job);
     void follow(const Job& job, Action action, const Ending& ending);
     bool restart_ended(const Job& job);
+    void write_dump(const Job& job, const DumpRequest& request, dump::Progress& progress);
+    void write_core_file(const Job& job, const DumpRequest& request, int fd,
+                         dump::Progress& progress);
+    bool hold_for_dump(const Job& job);
+    [[nodiscard]] std::vector<backend::Registers> registers_of(const Job& job);
+    void finish_dump(Domain& domain, const DumpJob& running, const std::string& error);
+    void note_silent_boot(const Job& job) noexcept;
+    void forget_kernel_log(const Domain& domain) noexcept;
     void note_end(const Domain& domain, const Ending& ending) noexcept;
     void forget_partition(const Job& job, const Ending& ending);
 

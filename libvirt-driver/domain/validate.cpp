@@ -75,10 +75,11 @@ void check_action(std::string_view element, Action action) {
         refuse_value(element, "rename-restart",
                      "a domain keeps its name; use 'restart' or 'preserve'");
     }
-    if (action == Action::coredump_destroy || action == Action::coredump_restart) {
+    const bool dumps = action == Action::coredump_destroy || action == Action::coredump_restart;
+    if (dumps && element != "domain/on_crash") {
         refuse_value(element,
                      action == Action::coredump_destroy ? "coredump-destroy" : "coredump-restart",
-                     "the driver makes no dumps yet; use 'preserve' to look at a crashed domain");
+                     "only a crash is dumped; use <on_crash>");
     }
 }
 

@@ -17,11 +17,12 @@ INCLUDES = {
     "util": set(),
     "rpc": {"protocol"},
     "relay": {"protocol", "rpc"},
-    "api": {"domain", "host", "protocol", "relay", "rpc", "backend"},
-    "domain": {"host", "image", "backend"},
+    "api": {"domain", "host", "protocol", "relay", "rpc", "backend", "dump"},
+    "domain": {"host", "image", "backend", "dump"},
     "host": set(),
     "image": set(),
     "backend": set(),
+    "dump": {"backend"},
 }
 RPC_FOR_API = {"rpc/session.h", "rpc/stream.h"}
 

@@ -11,6 +11,8 @@
 #include <chrono>
 #include <filesystem>
 
+#include "domain/dump.h"
+
 namespace mk::test {
 namespace {
 
@@ -31,6 +33,10 @@ std::string lifecycle_words(const domain::LifecycleEvent& event) {
         case VIR_DOMAIN_EVENT_STOPPED:
             return "stopped " +
                    pick({"shutdown", "destroyed", "crashed", "migrated", "saved", "failed"});
+        case VIR_DOMAIN_EVENT_SUSPENDED:
+            return "suspended " + pick({"paused"});
+        case VIR_DOMAIN_EVENT_RESUMED:
+            return "resumed " + pick({"unpaused"});
         case VIR_DOMAIN_EVENT_SHUTDOWN:
             return "shutdown " + pick({"finished"});
         case VIR_DOMAIN_EVENT_CRASHED:
@@ -49,6 +55,8 @@ std::string describe(const domain::Event& event) {
     if (const auto* metadata = std::get_if<domain::MetadataChangeEvent>(&event.what))
         return fmt::format("{} metadata {} {}", name, static_cast<int>(metadata->type),
                            metadata->uri);
+    if (const auto* job = std::get_if<domain::JobCompletedEvent>(&event.what))
+        return fmt::format("{} job {}", name, static_cast<int>(job->stats->type));
     return name + " reboot";
 }
 

@@ -54,6 +54,7 @@ Sandbox::Sandbox(const SandboxMachine& machine) {
     paths_.config_dir = root_ + "/etc";
     paths_.state_dir = root_ + "/run";
     paths_.log_dir = root_ + "/log";
+    paths_.dump_dir = root_ + "/dump";
     paths_.image_dir = root_ + "/libexec";
     paths_.app_modules = {root_ + "/modules/{}/multikernel_app.ko"};
     paths_.sysfs = root_ + "/sys";
