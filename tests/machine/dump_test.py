@@ -24,8 +24,7 @@ class Dump(MachineTest):
 
     def notes_of(self, core):
         """How many CPUs have registers in a core file."""
-        return int(self.run_in(
-            f"""python3 -c 'print(open("{core}", "rb").read(1 << 16).count(b"CORE\\0\\0\\0\\0"))'"""))
+        return int(self.script(f"print(open('{core}', 'rb').read(1 << 16).count(b'CORE'))"))
 
     def test_running_partition_is_interrupted_and_dumped(self):
         console = self.start("web", vcpus=2, memory_mib=320,
