@@ -11,9 +11,12 @@
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/nodemask.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/vmstat.h>
 
 #include "app.h"
 #include "compat.h"
@@ -105,11 +108,28 @@ static void mark(unsigned long pfn, unsigned long pages, bool offline)
 	adjust_managed_page_count(pfn_to_page(pfn), offline ? -(long)pages : (long)pages);
 }
 
+/* What the kernel itself can have: it cannot use added memory, which is movable. */
+static long kernel_pages(void)
+{
+	long pages = 0;
+	int node, i;
+
+	for_each_online_node(node)
+		for (i = 0; i < ZONE_MOVABLE; i++) {
+			struct zone *zone = &NODE_DATA(node)->node_zones[i];
+
+			pages += zone_page_state(zone, NR_FREE_PAGES) +
+				 zone_page_state(zone, NR_ZONE_INACTIVE_FILE) +
+				 zone_page_state(zone, NR_ZONE_ACTIVE_FILE);
+		}
+	return pages;
+}
+
 static bool can_spare(unsigned long pages)
 {
 	long margin = max_t(long, totalram_pages() / MARGIN_DIVISOR, MARGIN_PAGES);
 
-	return si_mem_available() >= (long)pages + margin;
+	return min(si_mem_available(), kernel_pages()) >= (long)pages + margin;
 }
 
 /* Can these pages be had together? If not, *@bad is the lowest that cannot. */

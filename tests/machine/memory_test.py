@@ -7,7 +7,7 @@ from lib.testing import INITRD, LIMIT_S, MachineTest
 
 MIB = 1 << 20
 PRELUDE = f"""
-import errno, re
+import errno, mmap, re, signal
 MIB = 1 << 20
 BLOCK = 128 << 20
 partition = Device().create(uuid.uuid4().bytes, "moving")
@@ -52,6 +52,21 @@ def expect(errno_name, function, *arguments, **named):
         assert errno.errorcode[error.errno] == errno_name, error
         return str(error)
     raise AssertionError(f"{{errno_name}} was not raised")
+
+def words_in(start, size):
+    # Of the host's memory, as /proc/kcore shows the direct map.
+    with open("/proc/kcore", "rb", 0) as kcore:
+        header = os.pread(kcore.fileno(), 64, 0)
+        table, = struct.unpack_from("<Q", header, 32)
+        length, count = struct.unpack_from("<HH", header, 54)
+        for index in range(count):
+            entry = os.pread(kcore.fileno(), length, table + length * index)
+            kind, _, at, _, physical, there, *_ = struct.unpack("<IIQQQQQQ", entry)
+            if kind == 1 and physical <= start and start + size <= physical + there:
+                at += start - physical
+                return sum(os.pread(kcore.fileno(), MIB, at + done).count(b"LEFT-BEHIND-" + b"42")
+                           for done in range(0, size, MIB))
+    raise AssertionError("kcore does not show it")
 
 def near(value, wanted, what=""):
     assert abs(value - wanted) <= 24 * MIB, (what, value // MIB, wanted // MIB)
@@ -125,14 +140,36 @@ class Memory(MachineTest):
             assert time.monotonic() - began < 60
             assert sum(size for _, size, _ in partition.ranges(GIVEN)) == 2 * BLOCK - value
             assert command(console, "rm /t/much && dmesg | grep -q 'Out of memory'") == 1
+            if value:
+                partition.remove_memory()
+
+            # One that is no longer wanted ends, with how far it came.
+            partition.add_memory(BLOCK, align=BLOCK)
+            for start, size, _ in partition.ranges(TAKEN):
+                assert partition.ask_memory(MEMORY_ADD, start, size) == (0, size)
+            assert command(console, "yes LEFT-BEHIND-$((40+2)) | head -c 4000000 >/t/words") == 0
+            assert command(console, "for i in 1 2 3 4 5 6 7 8 9; do dd if=/t/words of=/t/$i "
+                           "bs=4000000; done") == 0
+            start, size, _ = partition.ranges(GIVEN)[-1]
+            partition.request(MEMORY_REMOVE, start, size)
+            partition.withdraw(MEMORY_CHANNEL)
+            result, value = partition.answer()
+            assert value == sum(size for _, size, _ in partition.ranges(RELEASED))
+            assert (result == 0) == (value == size) and result in (0, -errno.EINTR), result
+            partition.remove_memory()
+            assert command(console, "rm /t/*") == 0
 
             # Emptied, they go back to the host, the upper block of a range alone as well.
+            words = 0
             for start, size, _ in reversed(partition.ranges(GIVEN)):
                 for block in reversed(range(start, start + size, BLOCK)):
                     assert partition.ask_memory(MEMORY_REMOVE, block, BLOCK) == (0, BLOCK)
                     assert BLOCK == sum(size for _, size, _ in partition.ranges(RELEASED))
                     expect("EBUSY", partition.request, MEMORY_ADD, block, BLOCK)
+                    words += words_in(block, BLOCK)
                     assert partition.remove_memory(block, BLOCK) == BLOCK
+                    assert words_in(block, BLOCK) == 0
+            assert words > 1000, words
             assert partition.ranges(GIVEN) == [] and partition.ranges(RELEASED) == []
             near(app_total(), total, "the app kernel gave it up")
             near(host_free(), free, "the host has it back")
@@ -149,6 +186,90 @@ class Memory(MachineTest):
             assert partition.remove_memory() == BLOCK
             partition.destroy()
             """, limit_s=3 * LIMIT_S)
+
+    def test_memory_file_shows_the_ranges_that_there_were(self):
+        self.script(PRELUDE, """
+            boot()
+            partition.add_memory(BLOCK, align=BLOCK)
+            [(start, size, _)] = partition.ranges(TAKEN)
+            fd = partition.memory_fd()
+            memory = mmap.mmap(fd, 320 * MIB + BLOCK)
+            at = 320 * MIB
+            memory[at] = 7
+            free = host_free()
+            assert partition.remove_memory() == BLOCK
+            # What is mapped is held; what is not mapped yet cannot be any more.
+            assert memory[at] == 7
+            if os.fork() == 0:
+                signal.signal(signal.SIGBUS, signal.SIG_DFL)
+                memory[at + MIB]
+                os._exit(0)
+            assert os.WTERMSIG(os.wait()[1]) == signal.SIGBUS
+            near(host_free(), free, "held")
+            memory.close()
+            os.close(fd)
+            while host_free() < free + BLOCK - 24 * MIB:
+                time.sleep(0.1)  # it is tried once a second
+            partition.destroy()
+            """)
+
+    def test_lies_about_the_balloon_free_nothing(self):
+        """The table says nonsense at any time; a test maps it and writes it."""
+        self.script(PRELUDE, """
+            import random
+            boot()
+            other = Device().create(uuid.uuid4().bytes, "other")
+            other.add_memory(64 * MIB)
+            [(theirs, _, _)] = other.ranges(BOOT)
+            partition.add_memory(BLOCK, align=BLOCK)
+            [(start, size, _)] = added = partition.ranges(TAKEN)
+            assert partition.ask_memory(MEMORY_ADD, start, size) == (0, size)
+            [(own, _, _)] = partition.ranges(BOOT)
+            memory = mmap.mmap(partition.memory_fd(), 2 * MIB)
+            table = 0x108000  # MK_BALLOON_TABLE of multikernel_shared.h
+            lies = [(own, 2 * MIB), (own, 320 * MIB), (own - 2 * MIB, 6 * MIB), (theirs, 2 * MIB),
+                    (theirs, 64 * MIB), (start, size), (own + 4096, 2 * MIB), (16 * MIB, MIB),
+                    (own + 2 * MIB, (1 << 64) - 2 * MIB), (0, 1 << 63), (16 * MIB, 16 * MIB),
+                    (own + 8 * MIB, 4096), (own + 8 * MIB, 0)]
+            seed = random.randrange(1 << 32)
+            print("seed", seed)
+            random.seed(seed)
+            ended = threading.Event()
+            def lie():
+                while not ended.is_set():
+                    struct.pack_into("IIQ", memory, table, random.choice((2, 13, 2047, 1 << 31)),
+                                     0, 0)
+                    for index in range(13):
+                        struct.pack_into("QQ", memory, table + 16 + 16 * index,
+                                         *random.choice(lies))
+            liar = threading.Thread(target=lie)
+            liar.start()
+            try:
+                for number in range(60):
+                    partition.ask_memory(BALLOON, 0, (4 if number % 2 else 8) * MIB)
+                    for at, size, _ in partition.ranges(RELEASED) + partition.ranges(TAKEN):
+                        assert own + 2 * MIB <= at and at + size <= own + 320 * MIB, (at, size)
+                        assert size <= 8 * MIB, size
+                    assert partition.ranges(GIVEN) == added
+                    assert other.ranges(BOOT) == [(theirs, 64 * MIB, 1)]
+                    assert partition.query().memory_bytes == 320 * MIB + BLOCK
+                    assert partition.ranges(BOOT)[0][0] == own
+            finally:
+                ended.set()
+                liar.join()
+            # A block size that is none is none.
+            for bad in (0, 1, 3 * MIB, MIB, 1 << 32, (1 << 64) - 1):
+                struct.pack_into("Q", memory, 0x4000 + 168, bad)
+                assert partition.query().block_bytes == 0
+                expect("EBUSY", partition.add_memory, BLOCK, align=BLOCK)
+            struct.pack_into("Q", memory, 0x4000 + 168, 2 << 30)  # as on a large machine
+            said = expect("EINVAL", partition.add_memory, BLOCK, align=BLOCK)
+            assert "2048 MiB" in said, said
+            expect("EINVAL", partition.request, MEMORY_REMOVE, start, BLOCK)
+            memory.close()
+            partition.destroy()
+            other.destroy()
+            """)
 
     def test_balloon_gives_boot_memory_back_and_takes_it_again(self):
         self.script(PRELUDE, """

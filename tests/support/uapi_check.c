@@ -160,6 +160,17 @@ static void check_memory(int fd) {
     CALL(fd, MK_ADD_MEMORY, &odd, ENOMEM);
     odd.bytes = ~(2 * MIB - 1);
     CALL(fd, MK_ADD_MEMORY, &odd, ENOMEM);
+    SIZED(mk_add_memory, aligned, .bytes = 24 * MIB, .node = -1, .align_bytes = 3 * MIB, SAY);
+    CALL(fd, MK_ADD_MEMORY, &aligned, EINVAL);
+    aligned.align_bytes = MIB;
+    CALL(fd, MK_ADD_MEMORY, &aligned, EINVAL);
+    aligned.align_bytes = 16 * MIB;
+    CALL(fd, MK_ADD_MEMORY, &aligned, EINVAL);
+    aligned.align_bytes = 0;
+    aligned.flags = MK_MEMORY_RETURN;
+    CALL(fd, MK_ADD_MEMORY, &aligned, EBUSY);
+    aligned.flags = 1u << 31;
+    CALL(fd, MK_ADD_MEMORY, &aligned, EOPNOTSUPP);
     SIZED(mk_memory_fd, none, .flags = 0);
     CALL(fd, MK_MEMORY_FD, &none, EBUSY);
 
@@ -177,6 +188,20 @@ static void check_memory(int fd) {
     list.ranges = 16;
     list.count = 16;
     CALL(fd, MK_QUERY_MEMORY, &list, EFAULT);
+
+    SIZED(mk_remove_memory, gone, .start = ranges[0].start, .bytes = 2 * MIB, SAY);
+    CALL(fd, MK_REMOVE_MEMORY, &gone, EBUSY);
+    gone.start += MIB;
+    CALL(fd, MK_REMOVE_MEMORY, &gone, EINVAL);
+    gone.start = 1ull << 50;
+    CALL(fd, MK_REMOVE_MEMORY, &gone, EINVAL);
+    gone.bytes = -gone.start;
+    CALL(fd, MK_REMOVE_MEMORY, &gone, EINVAL);
+    gone.bytes = 0;
+    CALL(fd, MK_REMOVE_MEMORY, &gone, EINVAL);
+    gone.start = 0;
+    CALL(fd, MK_REMOVE_MEMORY, &gone, 0);  // all that nobody uses: nothing
+    EXPECT(gone.freed_bytes, 0);
 }
 
 static void check_memory_file(int fd) {

@@ -250,7 +250,7 @@ enum mk_range_state {
 };
 
 /* Flags of MK_ADD_MEMORY. */
-#define MK_MEMORY_RETURN	(1 << 0)	/* fill what the balloon gave back to the host */
+#define MK_MEMORY_RETURN	0x1	/* fill what the balloon gave back to the host */
 
 /**
  * struct mk_add_memory - MK_ADD_MEMORY on a partition file
@@ -280,6 +280,12 @@ enum mk_range_state {
  * had at its boot and gave up through its balloon; the host may use some of them for
  * good by now, then less than @bytes is claimed and @bytes is set to what it was;
  * the app kernel takes them back when MK_REQUEST_BALLOON asks for a smaller balloon.
+ * @node and @align_bytes mean nothing then.
+ *
+ * When the CPUs are reset, ranges that were added are MK_RANGE_TAKEN again: the
+ * next app kernel does not see them until it is asked to add them. All others are
+ * what it boots with; MK_MEMORY_RETURN in state stopped, before MK_LOAD, brings back what
+ * the last one gave up.
  *
  * Return: 0 or -1 with ENOMEM (message says how much there was), EBUSY, EINTR,
  * ECANCELED and the general ones; on failure nothing was taken.
@@ -308,8 +314,9 @@ struct mk_add_memory {
  * @pad: must be 0
  *
  * For ranges, and parts of them, that no app kernel uses (MK_RANGE_TAKEN,
- * MK_RANGE_RELEASED). They are scrubbed; what a memory file or mapping holds is
- * freed when that lets go.
+ * MK_RANGE_RELEASED), in any state but lost. They are scrubbed, and count as given
+ * back; a range of which a mapping of a memory file holds a page is free when that
+ * lets go.
  *
  * Return: 0 or -1 with EBUSY (the app kernel uses it), EINVAL (not of this
  * partition) and the general ones.
@@ -536,11 +543,15 @@ enum mk_channel {
  * @MK_REQUEST_CPU_ADD: bring up CPU @arg (host number), which it owns
  * @MK_REQUEST_CPU_REMOVE: take CPU @arg offline; EBUSY for the CPU it booted on
  * @MK_REQUEST_MEMORY_ADD: use the range at @arg, @bytes long, one of MK_QUERY_MEMORY
- *	in state MK_RANGE_TAKEN; the answer's value is how many bytes it uses
- * @MK_REQUEST_MEMORY_REMOVE: give up such a range; the value is how many bytes it
- *	gave up (whole blocks of it)
- * @MK_REQUEST_BALLOON: give up @bytes, in all, of the memory that it had at boot;
- *	the value is how much it has given up after that
+ *	in state MK_RANGE_TAKEN, or whole blocks of one; the answer's value is how many
+ *	bytes of it are used, from its start on; the rest is MK_RANGE_TAKEN again
+ * @MK_REQUEST_MEMORY_REMOVE: give up a range in state MK_RANGE_GIVEN, or whole blocks
+ *	of one; the value is how many bytes of it were given up, from its end on:
+ *	they are MK_RANGE_RELEASED
+ * @MK_REQUEST_BALLOON: give up @bytes, in all, of the memory that it had at boot, a
+ *	multiple of 2 MiB; the value is how much it has given up after that. A smaller
+ *	one than there is takes back what the partition owns of it (MK_RANGE_RELEASED,
+ *	and MK_RANGE_TAKEN of MK_MEMORY_RETURN), which is MK_RANGE_GIVEN meanwhile
  * @MK_REQUEST_SYSRQ: act on the SysRq key @arg (ASCII)
  */
 enum mk_request_op {
@@ -745,7 +756,7 @@ struct mk_query_registers {
  * @release: app kernel's release (uname -r), as it says, escaped ASCII
  * @hostname: app kernel's host name, as it says, escaped ASCII
  * @panic: reason of a crash, as it says, escaped ASCII
- * @balloon_bytes: boot memory that the app kernel has given up, as it says
+ * @balloon_bytes: boot memory that the app kernel does not use, by the module's books
  * @block_bytes: size of the app kernel's memory blocks, checked; 0 if unknown
  * @doorbells: how often the app kernel has rung since MK_START
  * @answers: of each channel
@@ -869,7 +880,8 @@ struct mk_query_stats {
  * @bytes: length
  * @node: NUMA node
  * @state: enum mk_range_state
- * @id: of the MK_ADD_MEMORY that claimed it
+ * @id: of the MK_ADD_MEMORY that claimed it; ranges in state MK_RANGE_BOOT that touch
+ *	may have become one
  * @pad: 0
  */
 struct mk_range {
@@ -981,9 +993,13 @@ struct mk_console {
  * @fd: out: the memory file, close-on-exec
  * @pad: must be 0
  *
- * The file can be mapped (shared; read or read-write). Offsets run through the
- * ranges of MK_QUERY_MEMORY, one after the other, without holes. The file and
- * each mapping keep the memory from being freed, also after MK_DESTROY.
+ * The file can be mapped (shared; read or read-write). It is a picture of the ranges
+ * that MK_QUERY_MEMORY told when the file was made: offsets run through them, one
+ * after the other, without holes, and do not change when ranges come and go. Where
+ * the partition does not own the page any more (or again, not yet), touching the mapping
+ * is SIGBUS. A page that was touched is held by the mapping: after MK_REMOVE_MEMORY
+ * its range is freed when that lets go. After MK_DESTROY, the file and each
+ * mapping keep all memory from being freed.
  *
  * Return: 0 or -1 with EBUSY (no memory yet), EMFILE, ENOMEM and the general
  * ones.

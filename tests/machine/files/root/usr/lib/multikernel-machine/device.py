@@ -209,12 +209,16 @@ class Partition:
 
     def ask_memory(self, operation, arg=0, size=0, limit_s=100):
         """Requests and waits for the answer; returns (result, value) of it."""
-        seq = self.request(operation, arg, size)
+        self.request(operation, arg, size)
+        return self.answer(limit_s)
+
+    def answer(self, limit_s=100):
+        """Waits for the answer to the last request for memory; returns (result, value) of it."""
         poll = select.poll()
         poll.register(self.fd, select.POLLIN)
         while True:
             answer = self.query().answers[MEMORY_CHANNEL]
-            if answer.done == seq:
+            if answer.done == answer.posted:
                 return answer.result, answer.value
             if not poll.poll(1000 * limit_s):
                 raise TimeoutError("the app kernel does not answer")
