@@ -28,7 +28,8 @@ def newest():
 
 
 class Kernel:
-    """One kernel version; `image` is its bzImage and `modules` its folder of modules."""
+    """One kernel version: `image` is its bzImage, `modules` its folder of modules, `headers` what
+    modules are built against, if that is there."""
 
     def __init__(self, version):
         if not re.fullmatch(r"[0-9][A-Za-z0-9.+~-]*", version):
@@ -39,6 +40,8 @@ class Kernel:
             root = cache.once(f"kernel-{version}", self._fetch)
         self.image = root / "boot" / f"vmlinuz-{version}"
         self.modules = root / "lib" / "modules" / version
+        own = self.modules / "build"
+        self.headers = own if own.exists() else pathlib.Path("/lib/modules", version, "build")
 
     def _complete(self, root):
         return ((root / "boot" / f"vmlinuz-{self.version}").exists()

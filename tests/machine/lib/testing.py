@@ -177,8 +177,8 @@ class MachineTest(unittest.TestCase):
     def kernel_module(self, name):
         """The bytes of a module of tests/support/modules, for the machine's kernel."""
         with tempfile.TemporaryDirectory() as work:
-            version = self.run_in("uname -r")
-            cache.check(["make", "-C", TOP / "tests/support/modules", f"KERNEL={version}",
+            headers = kernel.Kernel(self.run_in("uname -r")).headers
+            cache.check(["make", "-C", TOP / "tests/support/modules", f"HEADERS={headers}",
                          f"OUTPUT={work}"])
             return pathlib.Path(work, f"{name}.ko").read_bytes()
 
