@@ -23,6 +23,16 @@ std::uint64_t Holding::memory_kib() const noexcept {
     return sum;
 }
 
+void Holding::add(const MemoryShare& share) {
+    for (MemoryShare& entry : memory) {
+        if (entry.node == share.node) {
+            entry.size_kib += share.size_kib;
+            return;
+        }
+    }
+    memory.push_back(share);
+}
+
 Grant::Grant(Grant&& other) noexcept
     : pool_(std::exchange(other.pool_, nullptr)),
       owner_(other.owner_),

@@ -31,6 +31,7 @@ struct Holding {
 
     [[nodiscard]] CpuSet all_cpus() const;
     [[nodiscard]] std::uint64_t memory_kib() const noexcept;
+    void add(const MemoryShare& share);
 };
 
 // Move-only. Must not outlive its pool.

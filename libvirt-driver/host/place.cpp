@@ -131,29 +131,6 @@ std::vector<unsigned> tightest_first(const std::vector<Core>& cores) {
     return nodes;
 }
 
-// `size_kib` from `first` and then from the nodes nearest to it. Empty: not so much is free.
-std::vector<MemoryShare> nearest_memory(std::uint64_t size_kib, unsigned first, const Room& room,
-                                        const Topology& topology) {
-    std::map<unsigned, unsigned> distances;
-    for (const Node& node : topology.nodes)
-        if (node.id == first)
-            distances = node.distances;
-    std::set<std::pair<unsigned, unsigned>> order;  // distance, node
-    for (const auto& [node, free] : room.memory_kib) {
-        const auto at = distances.find(node);
-        const unsigned remote = at == distances.end() ? UINT32_MAX : at->second;
-        order.insert({node == first ? 0 : remote, node});
-    }
-    std::vector<MemoryShare> shares;
-    for (const auto& [distance, node] : order) {
-        const std::uint64_t share = std::min(size_kib, room.memory_kib.at(node));
-        size_kib -= share;
-        if (share != 0)
-            shares.push_back({node, share});
-    }
-    return size_kib == 0 ? shares : std::vector<MemoryShare>{};
-}
-
 Holding holding_of(std::vector<unsigned> cpus, std::vector<MemoryShare> memory,
                    const std::vector<Core>& cores) {
     Holding holding;
@@ -228,6 +205,28 @@ std::optional<std::vector<unsigned>> place_vcpus(const Request& want,
     if (!on_own_cores(want, unbound, rest, cpus))
         return std::nullopt;
     return cpus;
+}
+
+std::vector<MemoryShare> nearest_memory(std::uint64_t size_kib, unsigned first, const Room& room,
+                                        const Topology& topology) {
+    std::map<unsigned, unsigned> distances;
+    for (const Node& node : topology.nodes)
+        if (node.id == first)
+            distances = node.distances;
+    std::set<std::pair<unsigned, unsigned>> order;  // distance, node
+    for (const auto& [node, free] : room.memory_kib) {
+        const auto at = distances.find(node);
+        const unsigned remote = at == distances.end() ? UINT32_MAX : at->second;
+        order.insert({node == first ? 0 : remote, node});
+    }
+    std::vector<MemoryShare> shares;
+    for (const auto& [distance, node] : order) {
+        const std::uint64_t share = std::min(size_kib, room.memory_kib.at(node));
+        size_kib -= share;
+        if (share != 0)
+            shares.push_back({node, share});
+    }
+    return size_kib == 0 ? shares : std::vector<MemoryShare>{};
 }
 
 std::optional<Holding> place(const Request& want, const Room& room, const Topology& topology) {

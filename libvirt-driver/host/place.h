@@ -35,6 +35,10 @@ struct Room {
                                                                const std::vector<Core>& cores,
                                                                bool sharing);
 
+// `size_kib` from node `first` and then from the nodes nearest to it. Empty: not so much is free.
+[[nodiscard]] std::vector<MemoryShare> nearest_memory(std::uint64_t size_kib, unsigned first,
+                                                      const Room& room, const Topology& topology);
+
 // The best place: one node for all; else one node for the CPUs and memory from the nearest; else
 // the fewest nodes. nullopt: does not fit.
 [[nodiscard]] std::optional<Holding> place(const Request& want, const Room& room,

@@ -42,6 +42,9 @@ struct Pool::Impl {
     void check_cpuset(const Request& want) const;
     void check_pin(unsigned vcpu, const CpuSet& pin) const;
     void check_cpus(const std::string& what, const CpuSet& cpus) const;
+    [[nodiscard]] unsigned home_node(const Grant& grant) const;
+    [[nodiscard]] CpuSet usable(const Vcpu& want) const;
+    void keep(Grant& grant, Holding holding);  // REQUIRES: mutex held
     [[noreturn]] void no_room(const Request& want, const Room& room) const;
 };
 
@@ -268,6 +271,113 @@ Grant Pool::adopt(const Uuid& owner, Holding holding) {
                     fmt::format("CPUs {} are held by another domain", both.to_string()));
     impl_->holdings.emplace(owner, holding);
     return Grant(*this, owner, std::move(holding));
+}
+
+// Where a vCPU can go at all.
+CpuSet Pool::Impl::usable(const Vcpu& want) const {
+    const CpuSet allowed = want.allowed.value_or(want.known);
+    if (want.allowed) {
+        const std::string what = fmt::format("'{}'", allowed.to_string());
+        check_cpus(what, allowed);
+        if (home.contains(allowed))
+            impossible(fmt::format("{}: the core of CPU 0 stays with the host", what));
+    }
+    CpuSet usable = (allowed & want.known) - home;
+    if (usable.empty())
+        impossible(
+            fmt::format("an app kernel can only be given CPUs that were named to it when it "
+                        "booted, which are {}, and CPUs {} are not; start the domain again",
+                        want.known.to_string(), allowed.to_string()));
+    return usable;
+}
+
+unsigned Pool::Impl::home_node(const Grant& grant) const {
+    const Cpu* first = grant.cpus().empty() ? nullptr : topology.find(grant.cpus().front());
+    return first == nullptr ? 0 : first->node;
+}
+
+void Pool::Impl::keep(Grant& grant, Holding holding) {
+    holdings[grant.owner_] = holding;
+    grant.holding_ = std::move(holding);
+}
+
+Pool::Taken Pool::add_core(Grant& grant, const Vcpu& want) {
+    const CpuSet usable = impl_->usable(want);
+    const Moment moment = impl_->now();
+    const unsigned node = impl_->home_node(grant);
+    const std::scoped_lock lock(impl_->mutex);
+    std::optional<Core> best;
+    for (Core& core : impl_->free_cores(moment.online))
+        if (core.threads.intersects(usable) && (!best || (best->node != node && core.node == node)))
+            best = std::move(core);
+    if (!best)
+        failed(fmt::format(
+            "no core is free: a whole one of CPUs {} is wanted, of which {} are held "
+            "by a domain or offline",
+            usable.to_string(), (usable - (moment.online - impl_->held())).to_string()));
+    Taken taken;
+    taken.cpu = *(best->threads & usable).begin();
+    best->threads.erase(taken.cpu);
+    taken.idle.assign(best->threads.begin(), best->threads.end());
+    Holding holding = grant.holding();
+    holding.cpus.push_back(taken.cpu);
+    holding.idle_cpus.insert(holding.idle_cpus.end(), taken.idle.begin(), taken.idle.end());
+    std::sort(holding.idle_cpus.begin(), holding.idle_cpus.end());
+    impl_->keep(grant, std::move(holding));
+    return taken;
+}
+
+std::vector<MemoryShare> Pool::add_memory(Grant& grant, std::uint64_t size_kib,
+                                          std::uint64_t align_kib) {
+    const Moment moment = impl_->now();
+    const unsigned node = impl_->home_node(grant);
+    const std::scoped_lock lock(impl_->mutex);
+    Room room{{}, impl_->free_memory(moment)};
+    for (auto& [other, free_kib] : room.memory_kib)
+        free_kib -= free_kib % align_kib;
+    auto shares = nearest_memory(size_kib, node, room, impl_->topology);
+    if (shares.empty())
+        failed(fmt::format("{} KiB of memory wanted, {} KiB are free", size_kib,
+                           sum(room.memory_kib)));
+    Holding holding = grant.holding();
+    for (const MemoryShare& share : shares)
+        holding.add(share);
+    impl_->keep(grant, std::move(holding));
+    return shares;
+}
+
+void Pool::settle(Grant& grant, Holding holding) {
+    const std::scoped_lock lock(impl_->mutex);
+    const CpuSet mine = grant.holding().all_cpus();
+    const CpuSet both = (impl_->held() - mine) & holding.all_cpus();
+    if (!both.empty())
+        throw Error(VIR_ERR_RESOURCE_BUSY,
+                    fmt::format("CPUs {} are held by another domain", both.to_string()));
+    impl_->keep(grant, std::move(holding));
+}
+
+std::vector<unsigned> Pool::candidates(const Grant& grant, const Request& want,
+                                       std::size_t limit) const {
+    CpuSet allowed =
+        want.cpuset.value_or(want.pins.size() < want.vcpus ? impl_->topology.present() : CpuSet{});
+    for (const auto& [vcpu, pin] : want.pins)
+        allowed |= pin;
+    allowed -= grant.holding().all_cpus();
+    const unsigned node = impl_->home_node(grant);
+    std::vector<unsigned> found;
+    for (const bool first : {true, false}) {
+        for (const bool near : {true, false}) {
+            for (const Core& core : impl_->cores) {
+                if (core.threads.intersects(impl_->home) || (core.node == node) != near)
+                    continue;
+                const CpuSet threads = core.threads & allowed;
+                for (const unsigned cpu : threads)
+                    if ((cpu == *threads.begin()) == first && found.size() < limit)
+                        found.push_back(cpu);
+            }
+        }
+    }
+    return found;
 }
 
 void Pool::release(const Uuid& owner) noexcept {

@@ -62,6 +62,33 @@ class Pool {
     // as above.
     [[nodiscard]] Grant adopt(const Uuid& owner, Holding holding);
 
+    // What a running domain is given beside what it holds; whoever orders the calls for `grant`
+    // orders these. Each takes all or nothing.
+
+    struct Vcpu {
+        std::optional<CpuSet> allowed = {};  // where it may be; nullopt: anywhere
+        CpuSet known;                        // the CPUs that its app kernel can be given at all
+    };
+    struct Taken {
+        unsigned cpu = 0;            // the vCPU's
+        std::vector<unsigned> idle;  // the other threads of its core
+    };
+    // A whole free core for one vCPU more, on the node of vCPU 0 if there is one. Throws Error:
+    // VIR_ERR_CONFIG_UNSUPPORTED no CPU that is allowed can ever be had (not there, the host's,
+    // not known); VIR_ERR_OPERATION_FAILED none is free now.
+    Taken add_core(Grant& grant, const Vcpu& want);
+    // Memory, from the node of vCPU 0 and then the nearest, in multiples of `align_kib`. Throws
+    // Error as reserve().
+    std::vector<MemoryShare> add_memory(Grant& grant, std::uint64_t size_kib,
+                                        std::uint64_t align_kib);
+    // What `grant` holds from now on, after something was given back. Throws Error
+    // (VIR_ERR_RESOURCE_BUSY) if a CPU is held by another; then nothing changes.
+    void settle(Grant& grant, Holding holding);
+    // Up to `limit` CPUs beside those of `grant` that a domain like `want` could be given later:
+    // one of each core first, those of vCPU 0's node before others. Nothing is taken.
+    [[nodiscard]] std::vector<unsigned> candidates(const Grant& grant, const Request& want,
+                                                   std::size_t limit) const;
+
     [[nodiscard]] CpuSet held_cpus() const;  // of all domains, idle threads included
     [[nodiscard]] CpuSet free_cpus() const;  // a snapshot; may be stale once returned
     // Node -> what a new domain could still get, KiB.
