@@ -18,7 +18,7 @@ void domain_get_info(Call& call, const remote_domain_get_info_args& args,
     ret.state = static_cast<unsigned char>(domain.state);
     ret.maxMem = definition.memory_kib;
     ret.memory = definition.current_memory_kib;
-    ret.nrVirtCpu = static_cast<unsigned short>(definition.vcpus);
+    ret.nrVirtCpu = static_cast<unsigned short>(definition.current_vcpus());
     if (!domain.active())
         return;
     try {

@@ -33,6 +33,18 @@ int event_id_of(const domain::Event& event) {
         int operator()(const domain::JobCompletedEvent&) {
             return VIR_DOMAIN_EVENT_ID_JOB_COMPLETED;
         }
+        int operator()(const domain::DeviceEvent& device) {
+            switch (device.change) {
+                case domain::DeviceChange::added:
+                    return VIR_DOMAIN_EVENT_ID_DEVICE_ADDED;
+                case domain::DeviceChange::removed:
+                    return VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED;
+                case domain::DeviceChange::removal_failed:
+                    break;
+            }
+            return VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED;
+        }
+        int operator()(const domain::BalloonEvent&) { return VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE; }
     };
     return std::visit(Visitor{}, event.what);
 }
@@ -45,10 +57,10 @@ void fill(const domain::DomainIdentity& domain, const domain::LifecycleEvent& ev
 }
 
 // The message of one event for one registration; legacy messages carry no callback id.
-struct MessageOf {
-    const domain::DomainIdentity& domain;
-    int callback;
-    bool legacy;
+class MessageOf {
+  public:
+    MessageOf(const domain::DomainIdentity& of, int callback_id, bool old)
+        : domain(of), callback(callback_id), legacy(old) {}
 
     EventMessage operator()(const domain::LifecycleEvent& event) const {
         if (legacy) {
@@ -90,6 +102,59 @@ struct MessageOf {
                       message->params.params_len);
         return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_JOB_COMPLETED, message.encode()};
     }
+    EventMessage operator()(const domain::DeviceEvent& event) const {
+        switch (event.change) {
+            case domain::DeviceChange::added:
+                return device<remote_domain_event_callback_device_added_msg>(
+                    REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_ADDED, event.alias);
+            case domain::DeviceChange::removed:
+                return removed(event.alias);
+            case domain::DeviceChange::removal_failed:
+                break;
+        }
+        return device<remote_domain_event_callback_device_removal_failed_msg>(
+            REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED, event.alias);
+    }
+    EventMessage operator()(const domain::BalloonEvent& event) const {
+        if (legacy) {
+            protocol::Xdr<remote_domain_event_balloon_change_msg> message;
+            encode_domain(domain, message->dom);
+            message->actual = event.current_kib;
+            return {REMOTE_PROC_DOMAIN_EVENT_BALLOON_CHANGE, message.encode()};
+        }
+        protocol::Xdr<remote_domain_event_callback_balloon_change_msg> message;
+        message->callbackID = callback;
+        encode_domain(domain, message->msg.dom);
+        message->msg.actual = event.current_kib;
+        return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_BALLOON_CHANGE, message.encode()};
+    }
+
+  private:
+    const domain::DomainIdentity& domain;
+    const int callback;
+    const bool legacy;
+
+    template <typename Message>
+    [[nodiscard]] EventMessage device(int procedure, const std::string& alias) const {
+        protocol::Xdr<Message> message;
+        message->callbackID = callback;
+        encode_domain(domain, message->dom);
+        message->devAlias = protocol::copy_string(alias);
+        return {procedure, message.encode()};
+    }
+    [[nodiscard]] EventMessage removed(const std::string& alias) const {
+        if (legacy) {
+            protocol::Xdr<remote_domain_event_device_removed_msg> message;
+            encode_domain(domain, message->dom);
+            message->devAlias = protocol::copy_string(alias);
+            return {REMOTE_PROC_DOMAIN_EVENT_DEVICE_REMOVED, message.encode()};
+        }
+        protocol::Xdr<remote_domain_event_callback_device_removed_msg> message;
+        message->callbackID = callback;
+        encode_domain(domain, message->msg.dom);
+        message->msg.devAlias = protocol::copy_string(alias);
+        return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVED, message.encode()};
+    }
 };
 
 void deliver(Connection& connection, rpc::Session& session, const domain::Event& event) {
@@ -99,7 +164,7 @@ void deliver(Connection& connection, rpc::Session& session, const domain::Event&
         if (callback.event_id != event_id ||
             (callback.domain && *callback.domain != event.domain.uuid))
             continue;
-        auto message = std::visit(MessageOf{event.domain, id, callback.legacy}, event.what);
+        auto message = std::visit(MessageOf(event.domain, id, callback.legacy), event.what);
         if (callback.announced)
             session.send_message(message.procedure, message.payload);
         else

@@ -45,16 +45,27 @@ void domain_memory_stats(Call& call, const remote_domain_memory_stats_args& args
     std::copy_n(stats.begin(), count, ret.stats.stats_val);
 }
 
-constexpr char no_hotplug[] =
-    "the memory of a domain cannot be changed by this call yet; change <memory> with "
-    "'virsh edit' and start the domain again";
+void domain_set_memory(Call& call, const remote_domain_set_memory_args& args) {
+    call.driver.set_memory(find(call, args.dom).uuid, args.memory, false, {.live = true});
+}
+
+void domain_set_memory_flags(Call& call, const remote_domain_set_memory_flags_args& args) {
+    call.driver.set_memory(find(call, args.dom).uuid, args.memory,
+                           (args.flags & VIR_DOMAIN_MEM_MAXIMUM) != 0, affect_of(args.flags));
+}
+
+void domain_set_max_memory(Call& call, const remote_domain_set_max_memory_args& args) {
+    call.driver.set_memory(find(call, args.dom).uuid, args.memory, true, {});
+}
 
 const Row rows[] = {
     row<domain_get_max_memory>(REMOTE_PROC_DOMAIN_GET_MAX_MEMORY),
     row<domain_memory_stats>(REMOTE_PROC_DOMAIN_MEMORY_STATS),
-    row<refuse<no_hotplug>>(REMOTE_PROC_DOMAIN_SET_MEMORY),
-    row<refuse<no_hotplug>>(REMOTE_PROC_DOMAIN_SET_MEMORY_FLAGS),
-    row<refuse<no_hotplug>>(REMOTE_PROC_DOMAIN_SET_MAX_MEMORY),
+    row<domain_set_memory>(REMOTE_PROC_DOMAIN_SET_MEMORY),
+    row<domain_set_memory_flags>(REMOTE_PROC_DOMAIN_SET_MEMORY_FLAGS, VIR_DOMAIN_AFFECT_LIVE |
+                                                                          VIR_DOMAIN_AFFECT_CONFIG |
+                                                                          VIR_DOMAIN_MEM_MAXIMUM),
+    row<domain_set_max_memory>(REMOTE_PROC_DOMAIN_SET_MAX_MEMORY),
 };
 
 }  // namespace

@@ -60,6 +60,7 @@ std::span<const Row> pause_rows();
 std::span<const Row> dump_rows();
 std::span<const Row> vcpu_rows();
 std::span<const Row> memory_rows();
+std::span<const Row> plug_rows();
 std::span<const Row> console_rows();
 std::span<const Row> stats_rows();
 std::span<const Row> event_rows();

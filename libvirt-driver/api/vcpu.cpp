@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "api/encode.h"
 #include "api/table.h"
@@ -40,7 +41,13 @@ void domain_get_vcpus_flags(Call& call, const remote_domain_get_vcpus_flags_args
     }
     const auto domain = find(call, args.dom);
     const auto& definition = affected(domain, args.flags);
-    ret.num = guest ? online_vcpus(call, domain) : static_cast<int>(definition.vcpus);
+    const bool maximum = (args.flags & VIR_DOMAIN_VCPU_MAXIMUM) != 0;
+    if (guest && maximum)
+        ret.num = static_cast<int>(call.driver.guest_vcpus(domain.uuid).vcpus.size());
+    else if (guest)
+        ret.num = online_vcpus(call, domain);
+    else
+        ret.num = static_cast<int>(maximum ? definition.vcpus : definition.current_vcpus());
 }
 
 // A client's arrays of `count` maps of `length` bytes. Throws Error as libvirt's dispatcher.
@@ -77,6 +84,7 @@ void domain_get_vcpus(Call& call, const remote_domain_get_vcpus_args& args,
                     "cannot retrieve vcpu information for inactive domain");
     }
     const auto& cpus = domain.details.cpus;
+    const std::vector<unsigned> ids = domain.current().online_vcpus();
     const std::size_t count = std::min<std::size_t>(args.maxinfo, cpus.size());
     const auto length = static_cast<std::size_t>(args.maplen);
     const std::uint64_t time = vcpu_time(call, domain);
@@ -86,7 +94,7 @@ void domain_get_vcpus(Call& call, const remote_domain_get_vcpus_args& args,
     ret.cpumaps.cpumaps_val = protocol::make_array<char>(count * length);
     ret.cpumaps.cpumaps_len = static_cast<unsigned>(count * length);
     for (std::size_t i = 0; i < count; i++) {
-        ret.info.info_val[i] = {.number = static_cast<unsigned>(i),
+        ret.info.info_val[i] = {.number = i < ids.size() ? ids[i] : static_cast<unsigned>(i),
                                 .state = VIR_VCPU_RUNNING,
                                 .cpu_time = time,
                                 .cpu = static_cast<int>(cpus[i])};
@@ -113,25 +121,22 @@ void domain_get_vcpu_pin_info(Call& call, const remote_domain_get_vcpu_pin_info_
     const bool live = domain.active() && (args.flags & VIR_DOMAIN_AFFECT_CONFIG) == 0;
     const CpuSet all = call.driver.cpu_map().present;
 
-    const std::size_t vcpus = live ? domain.details.cpus.size() : definition.vcpus;
-    const std::size_t count = std::min<std::size_t>(args.ncpumaps, vcpus);
+    const std::size_t count = std::min<std::size_t>(args.ncpumaps, definition.vcpus);
     const auto length = static_cast<std::size_t>(args.maplen);
     ret.cpumaps.cpumaps_val = protocol::make_array<char>(count * length);
     ret.cpumaps.cpumaps_len = static_cast<unsigned>(count * length);
+    std::map<unsigned, unsigned> chosen;  // vCPU -> CPU
+    const std::vector<unsigned> ids = definition.online_vcpus();
+    for (std::size_t i = 0; live && i < std::min(ids.size(), domain.details.cpus.size()); i++)
+        chosen.emplace(ids[i], domain.details.cpus[i]);
     for (unsigned i = 0; i < count; i++) {
+        const auto at = chosen.find(i);
         const CpuSet cpus =
-            live ? CpuSet{domain.details.cpus[i]} : allowed_cpus(definition, i, all);
+            at != chosen.end() ? CpuSet{at->second} : allowed_cpus(definition, i, all);
         encode_map(cpus, length, ret.cpumaps.cpumaps_val + i * length);
     }
     ret.num = static_cast<int>(count);
 }
-
-constexpr char no_hotplug[] =
-    "the number of vCPUs cannot be changed by this call yet; change <vcpu> with 'virsh edit' "
-    "and start the domain again";
-constexpr char no_pinning[] =
-    "vCPUs cannot be pinned by this call yet; change <cputune> with 'virsh edit' and start the "
-    "domain again";
 
 constexpr unsigned affect_flags = VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG;
 
@@ -141,11 +146,6 @@ const Row rows[] = {
                                 affect_flags | VIR_DOMAIN_VCPU_MAXIMUM | VIR_DOMAIN_VCPU_GUEST),
     row<domain_get_vcpus>(REMOTE_PROC_DOMAIN_GET_VCPUS),
     row<domain_get_vcpu_pin_info>(REMOTE_PROC_DOMAIN_GET_VCPU_PIN_INFO, affect_flags),
-    row<refuse<no_hotplug>>(REMOTE_PROC_DOMAIN_SET_VCPUS),
-    row<refuse<no_hotplug>>(REMOTE_PROC_DOMAIN_SET_VCPUS_FLAGS),
-    row<refuse<no_hotplug>>(REMOTE_PROC_DOMAIN_SET_VCPU),
-    row<refuse<no_pinning>>(REMOTE_PROC_DOMAIN_PIN_VCPU),
-    row<refuse<no_pinning>>(REMOTE_PROC_DOMAIN_PIN_VCPU_FLAGS),
 };
 
 }  // namespace

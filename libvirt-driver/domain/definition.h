@@ -45,6 +45,15 @@ struct MetadataElement {
     bool operator==(const MetadataElement&) const = default;
 };
 
+// <memory model='dimm'>: memory that can come and go while the domain runs.
+struct MemoryDevice {
+    std::uint64_t size_kib = 0;
+    std::optional<unsigned> slot;      // one of Definition::memory_slots; given at a start
+    std::uint64_t base_kib = 0;        // where it begins, of one that was added live; else 0
+    std::optional<std::string> alias;  // user aliases, "ua-…"
+    bool operator==(const MemoryDevice&) const = default;
+};
+
 struct Definition {
     Uuid uuid;  // parse() makes one if the XML has none
     std::string name;
@@ -52,9 +61,15 @@ struct Definition {
     std::string description;                // empty: none
     std::vector<MetadataElement> metadata;  // in the order of the document; see metadata.h
 
-    std::uint64_t memory_kib = 0;
-    std::uint64_t current_memory_kib = 0;
-    unsigned vcpus = 1;
+    std::uint64_t memory_kib = 0;          // memory devices included
+    std::uint64_t current_memory_kib = 0;  // what it starts with; what it has, while it runs
+    std::uint64_t max_memory_kib = 0;      // <maxMemory>; 0: none
+    unsigned memory_slots = 0;             // <maxMemory slots=>
+    std::vector<MemoryDevice> memory_devices;
+    unsigned vcpus = 1;                    // at most
+    CpuSet offline_vcpus;                  // of these, those that it starts, or runs, without
+    bool individual_vcpus = false;         // <vcpus> says which, else <vcpu current=> how many
+    CpuSet fixed_vcpus;                    // <vcpu hotpluggable='no'> of <vcpus>
     std::optional<CpuSet> cpuset;          // <vcpu cpuset=>
     std::map<unsigned, CpuSet> vcpu_pins;  // <cputune><vcpupin>
 
@@ -78,16 +93,25 @@ struct Definition {
     std::optional<Console> console;
 
     bool operator==(const Definition&) const = default;
+
+    [[nodiscard]] unsigned current_vcpus() const noexcept {
+        return vcpus - static_cast<unsigned>(offline_vcpus.size());
+    }
+    [[nodiscard]] std::vector<unsigned> online_vcpus() const;  // ascending
 };
 
 // What only a running domain has.
 struct LiveDetails {
     int id = 0;
-    std::vector<unsigned> cpus;  // vCPU i is physical CPU cpus[i]
+    std::vector<unsigned> cpus;  // entry i is the CPU of the i-th vCPU that is online
+    CpuSet known_cpus;           // all that its app kernel can ever be given
     std::string tty;             // "/dev/pts/N"; empty: none
     std::string numa_nodeset;    // nodes its memory is on; empty: not known
     bool operator==(const LiveDetails&) const = default;
 };
+
+// What events and a live XML call it: "dimm0", or the user's.
+[[nodiscard]] std::string alias_of(const MemoryDevice& device);
 
 struct ParseOptions {
     bool validate_schema = false;

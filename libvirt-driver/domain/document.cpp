@@ -48,9 +48,10 @@ const xmlNode* find_chosen(const xmlNode* domain) {
 bool says_the_choice(const Definition& definition, const std::vector<unsigned>& cpus) {
     CpuSet set;
     std::map<unsigned, CpuSet> pins;
-    for (std::size_t i = 0; i < cpus.size(); i++) {
+    const std::vector<unsigned> online = definition.online_vcpus();
+    for (std::size_t i = 0; i < std::min(online.size(), cpus.size()); i++) {
         set.insert(cpus[i]);
-        pins.emplace(static_cast<unsigned>(i), CpuSet{cpus[i]});
+        pins.emplace(online[i], CpuSet{cpus[i]});
     }
     return definition.cpuset == set && definition.vcpu_pins == pins;
 }
@@ -91,6 +92,9 @@ std::string format_chosen(const Definition& definition, const LiveDetails& live)
     std::string out = fmt::format("  <multikernel:chosen cpus='{}'", print_cpus(live.cpus));
     if (!live.numa_nodeset.empty()) {
         out += fmt::format(" nodeset='{}'", xml_escape_attribute(live.numa_nodeset));
+    }
+    if (!live.known_cpus.empty()) {
+        out += fmt::format(" known='{}'", live.known_cpus.to_string());
     }
     if (definition.cpuset) {
         out += fmt::format(" wanted='{}'", definition.cpuset->to_string());

@@ -75,4 +75,19 @@ void require_active(const DomainView& view) {
         throw Error(VIR_ERR_OPERATION_INVALID, "domain is not running");
 }
 
+Affect resolve(const DomainView& view, Affect affect) {
+    if (!affect.live && !affect.config)
+        (view.active() ? affect.live : affect.config) = true;
+    if (affect.live)
+        require_active(view);
+    if (affect.config && !view.persistent)
+        throw Error(VIR_ERR_OPERATION_INVALID,
+                    "transient domains do not have any persistent config");
+    return affect;
+}
+
+void note_difference(DomainView& view) {
+    view.updated = view.active() && view.persistent && *view.live != *view.persistent_definition;
+}
+
 }  // namespace mk::domain

@@ -6,8 +6,10 @@
 // Thread-safe as noted at each member. Lock order: DomainList, Domain, Pool.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -25,6 +27,13 @@ namespace mk::domain {
 struct DumpJob;  // dump.h
 struct JobStats;
 
+// A request that its app kernel has not answered yet.
+struct Pending {
+    std::uint32_t sequence = 0;
+    backend::Ask ask;
+    std::optional<MemoryDevice> device;  // what the memory is for
+};
+
 // What a running domain holds beside what DomainView shows. Only the holder of the job touches
 // it; `console` is copied to DomainFields for the others.
 struct Running {
@@ -35,6 +44,8 @@ struct Running {
     unsigned ended_boot = 0;  // the start whose end was answered already; 0: none
     // What it is to be asked for once it goes on: it was paused when somebody wanted it.
     std::optional<backend::Request> asked_while_paused;
+    std::array<std::optional<Pending>, backend::channels> pending;
+    std::map<unsigned, unsigned> meant_for;  // CPU -> the vCPU that it was added for
 };
 
 // Everything of a domain that its mutex guards.
@@ -103,5 +114,10 @@ class Job {
 
 // Throws Error(VIR_ERR_OPERATION_INVALID, "domain is not running").
 void require_active(const DomainView& view);
+// What "current" is, and whether it is there; virDomainObjUpdateModificationImpact. Throws
+// Error(VIR_ERR_OPERATION_INVALID).
+[[nodiscard]] Affect resolve(const DomainView& view, Affect affect);
+// DomainView::updated, from the definitions.
+void note_difference(DomainView& view);
 
 }  // namespace mk::domain

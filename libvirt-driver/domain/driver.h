@@ -12,6 +12,7 @@
 
 #include <libvirt/libvirt.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -90,6 +91,9 @@ struct Paths {
     std::vector<std::string> app_modules = {};
     std::string sysfs = "/sys";
     std::string procfs = "/proc";
+    // How long an app kernel may work on a change of its CPUs or memory: less, with what follows,
+    // than others wait for the domain's job.
+    std::chrono::milliseconds app_patience{20'000};
     std::string schema = {};  // what VALIDATE flags check against; empty: ParseOptions' file
 };
 
@@ -161,6 +165,36 @@ class Driver {
     // Throws Error(VIR_ERR_NO_DOMAIN_METADATA) if there is none.
     [[nodiscard]] std::string metadata(const Uuid& uuid, virDomainMetadataType type,
                                        const std::string& uri, const Affect& affect) const;
+
+    // virDomainSetVcpusFlags. Errors and their words are the qemu driver's; what a running app
+    // kernel makes of it is live.h's.
+    struct VcpuCount {
+        unsigned vcpus = 0;
+        bool maximum = false;
+        bool guest = false;  // as the app kernel counts them
+        Affect affect;
+    };
+    void set_vcpus(const Uuid& uuid, const VcpuCount& count);
+    // virDomainSetVcpu
+    void set_vcpu(const Uuid& uuid, const CpuSet& vcpus, bool enable, const Affect& affect);
+    // virDomainPinVcpuFlags
+    void pin_vcpu(const Uuid& uuid, unsigned vcpu, const CpuSet& cpus, const Affect& affect);
+    // By the app kernel's own numbers. Throws Error(VIR_ERR_AGENT_UNRESPONSIVE) if it has said
+    // nothing yet.
+    struct GuestVcpus {
+        CpuSet vcpus;
+        CpuSet online;
+        CpuSet offlinable;
+    };
+    [[nodiscard]] GuestVcpus guest_vcpus(const Uuid& uuid);
+    void set_guest_vcpus(const Uuid& uuid, const CpuSet& vcpus, bool online);
+    // virDomainSetMemoryFlags; `maximum`: what it may have, of an inactive domain.
+    void set_memory(const Uuid& uuid, std::uint64_t size_kib, bool maximum, const Affect& affect);
+    // Memory devices, as <memory>.
+    enum class DeviceAction { attach, detach, update };
+    void change_device(const Uuid& uuid, const std::string& xml, DeviceAction action,
+                       const Affect& affect);
+    void detach_alias(const Uuid& uuid, const std::string& alias, const Affect& affect);
 
     // Throws VIR_ERR_OPERATION_INVALID if not active. The backend's numbers of this moment.
     [[nodiscard]] backend::Status status(const Uuid& uuid);

@@ -26,23 +26,6 @@ DefinitionPtr read_definition(const std::string& xml, bool validate_schema, cons
     return definition;
 }
 
-void note_difference(DomainFields& fields) {
-    DomainView& view = fields.view;
-    view.updated = view.active() && view.persistent && *view.live != *view.persistent_definition;
-}
-
-// virDomainObjUpdateModificationImpact
-Affect resolve(const DomainView& view, Affect affect) {
-    if (!affect.live && !affect.config)
-        (view.active() ? affect.live : affect.config) = true;
-    if (affect.live)
-        require_active(view);
-    if (affect.config && !view.persistent)
-        throw Error(VIR_ERR_OPERATION_INVALID,
-                    "transient domains do not have any persistent config");
-    return affect;
-}
-
 }  // namespace
 
 std::unique_ptr<Job> Driver::Impl::job_for(const DefinitionPtr& definition,
@@ -73,7 +56,7 @@ DomainView Driver::define(const std::string& xml, bool validate) {
         fields.view.persistent_definition = definition;
         if (!fields.view.active())
             fields.view.live.reset();
-        note_difference(fields);
+        note_difference(fields.view);
         return was_persistent;
     });
     if (domain.running)
@@ -120,7 +103,7 @@ DomainView Driver::create_xml(const std::string& xml, bool validate, const Start
         impl_->domains.remove_if_dead(job->shared());
         throw;
     }
-    domain.update(note_difference);
+    domain.update([](DomainFields& fields) { note_difference(fields.view); });
     return domain.view();
 }
 
@@ -182,7 +165,7 @@ void Driver::set_metadata(const Uuid& uuid, const MetadataChange& change) {
     domain.update([&](DomainFields& fields) {
         fields.view.live = live;
         fields.view.persistent_definition = config;
-        note_difference(fields);
+        note_difference(fields.view);
     });
     if (affect.live)
         impl_->lifecycle.note_live(domain);

@@ -28,6 +28,8 @@ struct Driver::Impl {
     // Finds or adds the domain that `definition` names, and takes its job. `added` tells which.
     [[nodiscard]] std::unique_ptr<Job> job_for(const std::shared_ptr<const Definition>& definition,
                                                const std::string& what);
+    // Checks, saves and shows a persistent definition. REQUIRES: the job.
+    void save_config(Domain& domain, const std::shared_ptr<const Definition>& config);
 
     // Later members use earlier ones and die first.
     const Paths paths;

@@ -91,6 +91,10 @@ void check_elements(const xmlNode* root) {
     check(root, part(root->name, root->ns));
 }
 
+void check_device(const xmlNode* device) {
+    check(device, "domain/devices/" + part(device->name, device->ns));
+}
+
 void refuse_value(std::string_view path, std::string_view value, std::string_view why) {
     throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
                 fmt::format("{} '{}' is not supported: {}", path, value, why));

@@ -47,6 +47,8 @@ inline constexpr const char* multikernel_uri = "http://libvirt.org/schemas/domai
 // Throws Error: VIR_ERR_CONFIG_UNSUPPORTED for the first element or attribute under and with
 // `root` that is refused or unknown; VIR_ERR_XML_ERROR for text where no text can be.
 void check_elements(const xmlNode* root);
+// The same for an element of <devices> that comes alone.
+void check_device(const xmlNode* device);
 
 // For a value that cannot be honoured where others can: throws
 // Error(VIR_ERR_CONFIG_UNSUPPORTED, "<path> '<value>' is not supported: <why>").

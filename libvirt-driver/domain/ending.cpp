@@ -8,6 +8,7 @@
 #include <exception>
 
 #include "domain/lifecycle.h"
+#include "domain/settle.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -46,6 +47,8 @@ void Lifecycle::answer_end(const Job& job) {
         forget_partition(job, ending_for(VIR_DOMAIN_SHUTOFF_DESTROYED));
         return;
     }
+    if (settle(context_, job, *status))
+        note_live(domain);
     answer_state(job, *status);
     if (domain.running)
         domain.running->watch->arm();

@@ -9,6 +9,7 @@
 
 #include <libvirt/libvirt.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -37,10 +38,20 @@ struct JobStats;  // dump.h
 struct JobCompletedEvent {
     std::shared_ptr<const JobStats> stats;
 };
+enum class DeviceChange { added, removed, removal_failed };
+struct DeviceEvent {
+    DeviceChange change;
+    std::string alias;
+};
+struct BalloonEvent {
+    std::uint64_t current_kib;
+};
 
 struct Event {
     DomainIdentity domain;
-    std::variant<LifecycleEvent, RebootEvent, MetadataChangeEvent, JobCompletedEvent> what;
+    std::variant<LifecycleEvent, RebootEvent, MetadataChangeEvent, JobCompletedEvent, DeviceEvent,
+                 BalloonEvent>
+        what;
 };
 
 using EventSink = std::function<void(const Event&)>;

@@ -4,6 +4,8 @@
 // (src/conf/domain_conf.c), so that diffs against other drivers' XML stay small.
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "domain/definition.h"
 #include "domain/document.h"
 #include "domain/elements.h"
@@ -37,22 +39,41 @@ void write_metadata(std::string& out, const Definition& definition) {
     out += "  </metadata>\n";
 }
 
+void write_individual_vcpus(std::string& out, const Definition& definition) {
+    if (!definition.individual_vcpus) {
+        return;
+    }
+    out += "  <vcpus>\n";
+    for (unsigned id = 0; id < definition.vcpus; id++) {
+        const bool fixed = id == 0 || definition.fixed_vcpus.contains(id);
+        out +=
+            fmt::format("    <vcpu id='{}' enabled='{}' hotpluggable='{}'/>\n", id,
+                        definition.offline_vcpus.contains(id) ? "no" : "yes", fixed ? "no" : "yes");
+    }
+    out += "  </vcpus>\n";
+}
+
 void write_vcpu(std::string& out, const Definition& definition, const LiveDetails* live) {
     std::optional<CpuSet> cpuset = definition.cpuset;
     std::map<unsigned, CpuSet> pins = definition.vcpu_pins;
     if (live != nullptr) {
         cpuset.emplace();
         pins.clear();
-        for (std::size_t i = 0; i < live->cpus.size(); i++) {
+        const std::vector<unsigned> online = definition.online_vcpus();
+        for (std::size_t i = 0; i < std::min(online.size(), live->cpus.size()); i++) {
             cpuset->insert(live->cpus[i]);
-            pins.emplace(static_cast<unsigned>(i), CpuSet{live->cpus[i]});
+            pins.emplace(online[i], CpuSet{live->cpus[i]});
         }
     }
     out += "  <vcpu placement='static'";
     if (cpuset && !cpuset->empty()) {
         out += fmt::format(" cpuset='{}'", cpuset->to_string());
     }
+    if (!definition.offline_vcpus.empty()) {
+        out += fmt::format(" current='{}'", definition.current_vcpus());
+    }
     out += fmt::format(">{}</vcpu>\n", definition.vcpus);
+    write_individual_vcpus(out, definition);
     if (pins.empty()) {
         return;
     }
@@ -130,6 +151,27 @@ void write_console(std::string& out, const Console& console, const LiveDetails* 
     out += "    </console>\n";
 }
 
+void write_memory_devices(std::string& out, const Definition& definition, const LiveDetails* live) {
+    for (const MemoryDevice& device : definition.memory_devices) {
+        out += fmt::format(
+            "    <memory model='dimm'>\n      <target>\n        <size unit='KiB'>{}</size>\n"
+            "        <node>0</node>\n      </target>\n",
+            device.size_kib);
+        if (device.alias || live != nullptr) {
+            out +=
+                fmt::format("      <alias name='{}'/>\n", xml_escape_attribute(alias_of(device)));
+        }
+        if (device.slot) {
+            out += fmt::format("      <address type='dimm' slot='{}'", *device.slot);
+            if (device.base_kib != 0) {
+                out += fmt::format(" base='0x{:x}'", device.base_kib * 1024);
+            }
+            out += "/>\n";
+        }
+        out += "    </memory>\n";
+    }
+}
+
 void write_devices(std::string& out, const Definition& definition, const LiveDetails* live) {
     out += "  <devices>\n";
     text_element(out, 4, "emulator", definition.emulator);
@@ -137,10 +179,25 @@ void write_devices(std::string& out, const Definition& definition, const LiveDet
         write_console(out, *definition.console, live);
     }
     out += definition.memballoon_none ? "    <memballoon model='none'/>\n" : "";
+    write_memory_devices(out, definition, live);
     out += "  </devices>\n";
 }
 
 }  // namespace
+
+std::vector<unsigned> Definition::online_vcpus() const {
+    std::vector<unsigned> online;
+    for (unsigned id = 0; id < vcpus; id++) {
+        if (!offline_vcpus.contains(id)) {
+            online.push_back(id);
+        }
+    }
+    return online;
+}
+
+std::string alias_of(const MemoryDevice& device) {
+    return device.alias.value_or(fmt::format("dimm{}", device.slot.value_or(0)));
+}
 
 std::string format(const Definition& definition, const LiveDetails* live) {
     std::string out;
@@ -150,6 +207,10 @@ std::string format(const Definition& definition, const LiveDetails* live) {
     text_element(out, 2, "title", definition.title);
     text_element(out, 2, "description", definition.description);
     write_metadata(out, definition);
+    if (definition.max_memory_kib != 0) {
+        out += fmt::format("  <maxMemory slots='{}' unit='KiB'>{}</maxMemory>\n",
+                           definition.memory_slots, definition.max_memory_kib);
+    }
     out += fmt::format("  <memory unit='KiB'>{}</memory>\n", definition.memory_kib);
     out += fmt::format("  <currentMemory unit='KiB'>{}</currentMemory>\n",
                        definition.current_memory_kib);

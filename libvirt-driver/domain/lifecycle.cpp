@@ -10,6 +10,7 @@
 #include <exception>
 #include <utility>
 
+#include "domain/settle.h"
 #include "domain/steps.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -111,8 +112,8 @@ void Lifecycle::run_steps(const Job& job, const std::shared_ptr<const Definition
 
     LiveRecord record;
     record.definition = *definition;
-    record.details = {context_.domains.next_id(), partition.grant().cpus(), console.hub().tty(),
-                      nodeset(partition.grant().memory())};
+    record.details = {context_.domains.next_id(), partition.grant().cpus(), partition.known_cpus(),
+                      console.hub().tty(), nodeset(partition.grant().memory())};
     record.state = VIR_DOMAIN_RUNNING;
     record.reason = VIR_DOMAIN_RUNNING_BOOTED;
     record.persistent = domain.view().persistent;
@@ -248,6 +249,16 @@ bool Lifecycle::cancel_start(Domain& domain) {
     return true;
 }
 
+void Lifecycle::require_listening(const Job& job) {
+    const DomainView view = job.domain().view();
+    require_active(view);
+    const backend::State state = status(job.shared()).state;
+    require_reported(view.name, state);
+    if (state == backend::State::paused)
+        throw Error(VIR_ERR_OPERATION_INVALID,
+                    fmt::format("domain '{}' is paused and cannot be asked; resume it", view.name));
+}
+
 void Lifecycle::request(const Job& job, backend::Request what) {
     const DomainView view = job.domain().view();
     require_active(view);
@@ -314,6 +325,7 @@ void Lifecycle::restart(const Job& job) {
             stop(job, ending_for(VIR_DOMAIN_SHUTOFF_FAILED));
         throw failed(error);
     }
+    domain.running->pending = {};  // it boots with all that it has now
     domain.set_state(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED);
     note_live(domain);
     listen(job.shared(), state);
@@ -322,20 +334,9 @@ void Lifecycle::restart(const Job& job) {
 backend::State Lifecycle::adopt(const Job& job, const Survivor& survivor,
                                 const backend::Status& status) {
     Domain& domain = job.domain();
-    host::Holding holding;
-    holding.cpus = status.cpus;
-    holding.idle_cpus = status.idle_cpus;
-    for (const backend::MemoryRange& range : status.memory) {
-        const auto node = static_cast<unsigned>(std::max(range.node, 0));
-        auto share = std::find_if(holding.memory.begin(), holding.memory.end(),
-                                  [node](const auto& entry) { return entry.node == node; });
-        if (share == holding.memory.end())
-            share = holding.memory.insert(share, {node, 0});
-        share->size_kib += range.size_kib;
-    }
     auto running = std::make_unique<Running>();
     running->autodestroy = survivor.autodestroy;
-    running->grant = context_.pool.adopt(domain.uuid(), std::move(holding));
+    running->grant = context_.pool.adopt(domain.uuid(), holding_of(status));
 
     ConsoleOptions options = console_options(context_, *survivor.definition);
     const auto record = read_console_record(options.record_path).value_or(ConsoleRecord{});
@@ -344,8 +345,8 @@ backend::State Lifecycle::adopt(const Job& job, const Survivor& survivor,
         log.append = true;  // it is still the same run
     running->console = adopt_console(options);
     running->watch = watch(job.shared());
-    const LiveDetails details{survivor.id, status.cpus, running->console->tty(),
-                              nodeset(running->grant.memory())};
+    const LiveDetails details{survivor.id, survivor.cpus, survivor.known_cpus,
+                              running->console->tty(), nodeset(running->grant.memory())};
     domain.running = std::move(running);
     activate(domain, survivor.definition, details);
     try {

@@ -51,6 +51,8 @@ class Lifecycle {
     // The job of a domain that is to be stopped by force. A start that is under way is cancelled;
     // if that was all, null. Throws as Job, and VIR_ERR_OPERATION_INVALID if it is not active.
     [[nodiscard]] std::unique_ptr<Job> job_to_stop(const std::shared_ptr<Domain>& domain);
+    // Throws Error(VIR_ERR_OPERATION_INVALID) if there is no app kernel that can be asked now.
+    void require_listening(const Job& job);
     // Asks the app kernel, a paused one when it goes on. Throws Error(VIR_ERR_OPERATION_INVALID) if
     // nobody is there to be asked.
     void request(const Job& job, backend::Request what);
@@ -88,6 +90,8 @@ class Lifecycle {
         std::shared_ptr<const Definition> definition;
         int id = 0;
         bool autodestroy = false;
+        std::vector<unsigned> cpus = {};  // of its vCPUs, as far as is known
+        CpuSet known_cpus = {};           // as LiveDetails has it
     };
     [[nodiscard]] backend::State adopt(const Job& job, const Survivor& survivor,
                                        const backend::Status& status);

@@ -4,12 +4,10 @@
 // not honoured before anything here looks at a value, so what is not read here is live only.
 #include <fmt/core.h>
 
-#include <charconv>
-#include <limits>
-
 #include "domain/definition.h"
 #include "domain/document.h"
 #include "domain/elements.h"
+#include "domain/values.h"
 #include "util/error.h"
 #include "util/xml.h"
 
@@ -18,73 +16,9 @@ namespace {
 
 constexpr std::string_view one_port = "an app kernel has one port; use one <console>";
 
-[[noreturn]] void bad_value(std::string_view path, std::string_view value) {
-    // libvirt's words, src/conf/domain_conf.c
-    throw Error(VIR_ERR_XML_ERROR,
-                fmt::format("Invalid value '{}' for element or attribute '{}'", value, path));
-}
-
-template <typename Number>
-Number number(std::string_view text, std::string_view path) {
-    Number value = 0;
-    const char* end = text.data() + text.size();
-    const auto [stop, status] = std::from_chars(text.data(), end, value);
-    if (status != std::errc() || stop != end) {
-        bad_value(path, text);
-    }
-    return value;
-}
-
-CpuSet cpu_set(std::string_view text, std::string_view path) {
-    CpuSet set = CpuSet::parse(text);
-    if (set.empty()) {
-        // libvirt's words, virDomainVcpuParse
-        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
-                    fmt::format("Invalid value of 'cpuset' in {}: {}", path, text));
-    }
-    return set;
-}
-
 std::string child_text(const xmlNode* parent, const char* name) {
     const xmlNode* child = xml_child(parent, name);
     return child != nullptr ? xml_text(child) : std::string();
-}
-
-// Bytes in one unit of libvirt's scaled integers; src/util/virutil.c, virScaleInteger.
-std::uint64_t unit_bytes(std::string_view unit) {
-    constexpr std::string_view letters = "kmgtpe";
-    const auto lower = [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    };
-    std::string small;
-    for (const char c : unit) {
-        small += lower(c);
-    }
-    if (small == "b" || small == "byte" || small == "bytes") {
-        return 1;
-    }
-    const auto power = small.empty() ? letters.npos : letters.find(small[0]);
-    const std::string_view rest = std::string_view(small).substr(small.empty() ? 0 : 1);
-    if (power == letters.npos || (!rest.empty() && rest != "ib" && rest != "b")) {
-        throw Error(VIR_ERR_INVALID_ARG, fmt::format("unknown suffix '{}'", unit));
-    }
-    std::uint64_t bytes = 1;
-    for (std::size_t i = 0; i <= power; i++) {
-        bytes *= rest == "b" ? 1000 : 1024;
-    }
-    return bytes;
-}
-
-std::uint64_t memory_kib(const xmlNode* node, std::string_view path) {
-    const auto count = number<std::uint64_t>(xml_text(node), path);
-    const std::string unit = xml_attribute(node, "unit").value_or("KiB");
-    const std::uint64_t scale = unit_bytes(unit);
-    constexpr auto limit = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-    if (count > limit / scale) {
-        throw Error(VIR_ERR_OVERFLOW, fmt::format("value too large: {}{}", count, unit));
-    }
-    const std::uint64_t bytes = count * scale;
-    return bytes / 1024 + (bytes % 1024 != 0 ? 1 : 0);
 }
 
 void read_identity(const xmlNode* root, Definition& out) {
@@ -130,48 +64,6 @@ void read_metadata(const xmlNode* root, Definition& out) {
             }
         }
         out.metadata.push_back({uri, xml_print(XmlDoc::copy_of(child).root(), 2)});
-    }
-}
-
-void read_memory(const xmlNode* root, Definition& out) {
-    const xmlNode* memory = xml_child(root, "memory");
-    if (memory == nullptr) {
-        throw Error(VIR_ERR_XML_ERROR, "Memory size must be specified via <memory>");
-    }
-    out.memory_kib = memory_kib(memory, "domain/memory");
-    const xmlNode* current = xml_child(root, "currentMemory");
-    out.current_memory_kib =
-        current != nullptr ? memory_kib(current, "domain/currentMemory") : out.memory_kib;
-    if (out.current_memory_kib != out.memory_kib) {
-        refuse_value("domain/currentMemory", fmt::format("{} KiB", out.current_memory_kib),
-                     fmt::format("a partition has all of its memory from the start; say {} KiB "
-                                 "as <memory> does, or leave it out",
-                                 out.memory_kib));
-    }
-}
-
-void read_vcpu(const xmlNode* root, Definition& out) {
-    const xmlNode* vcpu = xml_child(root, "vcpu");
-    if (vcpu == nullptr) {
-        return;
-    }
-    out.vcpus = number<unsigned>(xml_text(vcpu), "domain/vcpu");
-    const std::string placement = xml_attribute(vcpu, "placement").value_or("static");
-    if (placement != "static" && placement != "auto") {
-        bad_value("domain/vcpu@placement", placement);
-    }
-    if (const auto text = xml_attribute(vcpu, "cpuset")) {
-        if (placement == "auto") {
-            refuse_value("domain/vcpu@placement", placement, "with a cpuset it is 'static'");
-        }
-        out.cpuset = cpu_set(*text, "domain/vcpu");
-    }
-    if (const auto text = xml_attribute(vcpu, "current")) {
-        if (number<unsigned>(*text, "domain/vcpu@current") != out.vcpus) {
-            refuse_value(
-                "domain/vcpu@current", *text,
-                fmt::format("vCPUs cannot be plugged yet; say {} or leave it out", out.vcpus));
-        }
     }
 }
 
@@ -349,9 +241,14 @@ void read_devices(const xmlNode* root, Definition& out) {
         const std::string model = xml_attribute(balloon, "model").value_or("");
         if (model != "none") {
             refuse_value("domain/devices/memballoon@model", model,
-                         "memory is whole blocks, there is no balloon; only 'none' is");
+                         "an app kernel has a balloon of its own; remove it, or say 'none'");
         }
         out.memballoon_none = true;
+    }
+    for (const xmlNode* child : xml_children(devices)) {
+        if (xml_name(child) == "memory") {
+            out.memory_devices.push_back(read_memory_device(child));
+        }
     }
     const xmlNode* serial = only_port(devices, "serial");
     const xmlNode* console = only_port(devices, "console");
@@ -371,7 +268,11 @@ Definition parse(std::string_view xml, const ParseOptions& options) {
     if (options.validate_schema) {
         doc.validate(options.schema);
     }
-    return parse_node(doc.root());
+    Definition definition = parse_node(doc.root());
+    for (MemoryDevice& device : definition.memory_devices) {
+        device.base_kib = 0;  // of a domain that runs, or ran
+    }
+    return definition;
 }
 
 Definition parse_node(const xmlNode* root) {
@@ -390,13 +291,13 @@ Definition parse_node(const xmlNode* root) {
     Definition out;
     read_identity(root, out);
     read_metadata(root, out);
-    read_memory(root, out);
-    read_vcpu(root, out);
+    read_vcpus(root, out);
     read_cputune(root, out);
     read_os(root, out);
     read_true_anyway(root, out);
     read_actions(root, out);
     read_devices(root, out);
+    read_memory(root, out);
     restore_wanted(root, out);
     return out;
 }

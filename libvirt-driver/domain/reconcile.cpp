@@ -12,6 +12,7 @@
 #include <optional>
 #include <utility>
 
+#include "domain/settle.h"
 #include "domain/steps.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -119,8 +120,11 @@ void Reconciler::adopt(const Uuid& uuid) {
     const Job job(domain, "adopt");
     try {
         const int id = record ? record->details.id : context_.domains.next_id();
-        take_over(job, {definition, id, record && record->autodestroy}, status,
-                  record ? &*record : nullptr);
+        Lifecycle::Survivor survivor{definition, id, record && record->autodestroy};
+        survivor.cpus = record ? record->details.cpus : status.cpus;
+        if (record)
+            survivor.known_cpus = record->details.known_cpus;
+        take_over(job, survivor, status, record ? &*record : nullptr);
     } catch (const Error&) {
         if (!domain->running)
             context_.domains.remove_if_dead(domain);
@@ -190,6 +194,7 @@ void Reconciler::take_over(const Job& job, const Lifecycle::Survivor& survivor,
         lifecycle_.stop(job, ending_for(VIR_DOMAIN_SHUTOFF_DESTROYED));
         return;
     }
+    static_cast<void>(settle(context_, job, status));
     lifecycle_.note_live(domain);
     lifecycle_.listen(job.shared(), state);
 }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -25,11 +26,22 @@ std::uint64_t round_up(std::uint64_t value, std::uint64_t step) {
 
 host::Request request_for(const Definition& definition, std::uint64_t memory_align_kib) {
     host::Request request;
-    request.vcpus = definition.vcpus;
+    const std::vector<unsigned> online = definition.online_vcpus();
+    request.vcpus = definition.current_vcpus();
     request.cpuset = definition.cpuset;
-    request.pins = definition.vcpu_pins;
-    request.memory_kib = round_up(definition.memory_kib, memory_align_kib);
+    for (unsigned i = 0; i < online.size(); i++)
+        if (const auto pin = definition.vcpu_pins.find(online[i]);
+            pin != definition.vcpu_pins.end())
+            request.pins.emplace(i, pin->second);
+    request.memory_kib = round_up(definition.current_memory_kib, memory_align_kib);
     return request;
+}
+
+// An app kernel can only be given CPUs that were named to it when it booted, and each costs it
+// some memory (its per-CPU areas). So all that the definition allows are named, up to four for
+// each vCPU that it may have, and 16 in any case.
+std::size_t known_limit(const Definition& definition) {
+    return std::max<std::size_t>(16, 4 * std::size_t{definition.vcpus});
 }
 
 }  // namespace
@@ -109,6 +121,31 @@ void PartitionStep::add_cpus() {
     context_.backend.add_cpus(definition_.uuid, grant_.cpus(), backend::CpuRole::run);
     if (!grant_.idle_cpus().empty())
         context_.backend.add_cpus(definition_.uuid, grant_.idle_cpus(), backend::CpuRole::idle);
+    for (const unsigned cpu : grant_.cpus())
+        known_cpus_.insert(cpu);
+    name_spares();
+}
+
+void PartitionStep::name_spares() {
+    host::Request most;
+    most.vcpus = definition_.vcpus;
+    most.cpuset = definition_.cpuset;
+    most.pins = definition_.vcpu_pins;
+    const std::size_t limit = known_limit(definition_);
+    if (grant_.cpus().size() >= limit)
+        return;
+    const auto spares = context_.pool.candidates(grant_, most, limit - grant_.cpus().size());
+    if (spares.empty())
+        return;
+    try {
+        context_.backend.add_cpus(definition_.uuid, spares, backend::CpuRole::spare);
+    } catch (const Error& error) {
+        log::warning("domain '{}' cannot be given other CPUs while it runs: {}", definition_.name,
+                     error.what());
+        return;
+    }
+    for (const unsigned cpu : spares)
+        known_cpus_.insert(cpu);
 }
 
 void PartitionStep::load(const BootFiles& files) {

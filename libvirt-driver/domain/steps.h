@@ -71,13 +71,18 @@ class PartitionStep {
     void add_cpus();
     void load(const BootFiles& files);
     [[nodiscard]] const host::Grant& grant() const noexcept { return grant_; }
+    // The CPUs that the app kernel can ever be given.
+    [[nodiscard]] const CpuSet& known_cpus() const noexcept { return known_cpus_; }
     [[nodiscard]] host::Grant commit() noexcept;
 
   private:
+    void name_spares();
+
     const Context& context_;
     Stranded& stranded_;
     const Definition& definition_;
     host::Grant grant_;
+    CpuSet known_cpus_;
     bool created_ = false;
 };
 

@@ -23,11 +23,11 @@ std::string print_record(const LiveRecord& record) {
     const auto yes_no = [](bool value) { return value ? "yes" : "no"; };
     return fmt::format(
         "<domstatus state='{}' reason='{}' id='{}' persistent='{}' autodestroy='{}'\n"
-        "           cpus='{}' nodeset='{}' tty='{}'>\n{}</domstatus>\n",
+        "           cpus='{}' known='{}' nodeset='{}' tty='{}'>\n{}</domstatus>\n",
         record.state, record.reason, record.details.id, yes_no(record.persistent),
         yes_no(record.autodestroy), print_cpus(record.details.cpus),
-        xml_escape_attribute(record.details.numa_nodeset), xml_escape_attribute(record.details.tty),
-        format(record.definition));
+        record.details.known_cpus.to_string(), xml_escape_attribute(record.details.numa_nodeset),
+        xml_escape_attribute(record.details.tty), format(record.definition));
 }
 
 std::string required(const xmlNode* node, const char* name) {
@@ -61,6 +61,8 @@ LiveRecord read_record(const std::string& text, const std::string& name) {
     record.definition = parse_node(domain);
     record.details.id = number<int>(root, "id");
     record.details.cpus = read_cpus(required(root, "cpus"));
+    const std::string known = xml_attribute(root, "known").value_or("");
+    record.details.known_cpus = known.empty() ? CpuSet{} : CpuSet::parse(known);
     record.details.numa_nodeset = required(root, "nodeset");
     record.details.tty = required(root, "tty");
     record.state = number<int>(root, "state");

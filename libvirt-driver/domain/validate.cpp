@@ -34,6 +34,10 @@ void check_cpus(const Definition& definition) {
         throw Error(VIR_ERR_XML_ERROR, fmt::format("{} vCPUs are outside of 1 to {}",
                                                    definition.vcpus, CpuSet::limit));
     }
+    if (definition.offline_vcpus.contains(0)) {
+        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                    "vcpu 0 can't be offline");  // qemuDomainValidateVcpuInfo
+    }
     if (definition.cpuset && definition.cpuset->size() < definition.vcpus) {
         throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
                     fmt::format("cpuset '{}' has {} CPUs for {} vCPUs; each vCPU needs its own",
@@ -67,6 +71,41 @@ void check_memory(const Definition& definition) {
         throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
                     fmt::format("memory of {} KiB is outside of {} to {} KiB",
                                 definition.memory_kib, min_memory_kib, max_memory_kib));
+    }
+    if (definition.current_memory_kib < min_memory_kib) {
+        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                    fmt::format("{} KiB of memory are too few to start with: {} at least",
+                                definition.current_memory_kib, min_memory_kib));
+    }
+}
+
+void check_memory_devices(const Definition& definition) {
+    if (definition.memory_devices.empty()) {
+        return;
+    }
+    // The words of src/qemu/qemu_domain.c, qemuDomainDefValidateMemoryHotplug.
+    if (definition.max_memory_kib == 0) {
+        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                    "cannot use/hotplug a memory device when domain 'maxMemory' is not defined");
+    }
+    if (definition.memory_devices.size() > definition.memory_slots) {
+        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                    fmt::format("memory device count '{}' exceeds slots count '{}'",
+                                definition.memory_devices.size(), definition.memory_slots));
+    }
+    CpuSet slots;
+    for (const MemoryDevice& device : definition.memory_devices) {
+        if (!device.slot) {
+            continue;
+        }
+        if (*device.slot >= definition.memory_slots || slots.contains(*device.slot)) {
+            throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                        fmt::format("memory device slot '{}' {}", *device.slot,
+                                    slots.contains(*device.slot)
+                                        ? "already being used by another memory device"
+                                        : "exceeds slots count"));
+        }
+        slots.insert(*device.slot);
     }
 }
 
@@ -122,6 +161,7 @@ void validate_name(const std::string& name) {
 void validate(const Definition& definition) {
     validate_name(definition.name);
     check_memory(definition);
+    check_memory_devices(definition);
     check_cpus(definition);
     check_action("domain/on_poweroff", definition.on_poweroff);
     check_action("domain/on_reboot", definition.on_reboot);

@@ -24,4 +24,8 @@ void PartitionWatch::arm() {
     });
 }
 
+void PartitionWatch::disarm() {
+    loop_.call([this] { watch_.reset(); });
+}
+
 }  // namespace mk::domain

@@ -24,6 +24,8 @@ class PartitionWatch {
 
     // Call `news` once, as soon as there is any.
     void arm();
+    // Not until arm() is called again.
+    void disarm();
 
   private:
     Loop& loop_;

@@ -57,6 +57,13 @@ std::string describe(const domain::Event& event) {
                            metadata->uri);
     if (const auto* job = std::get_if<domain::JobCompletedEvent>(&event.what))
         return fmt::format("{} job {}", name, static_cast<int>(job->stats->type));
+    if (const auto* device = std::get_if<domain::DeviceEvent>(&event.what)) {
+        const char* const words[] = {"added", "removed", "stays"};
+        return fmt::format("{} device {} {}", name, device->alias,
+                           words[static_cast<int>(device->change)]);
+    }
+    if (const auto* balloon = std::get_if<domain::BalloonEvent>(&event.what))
+        return fmt::format("{} memory {}", name, balloon->current_kib);
     return name + " reboot";
 }
 
@@ -80,8 +87,9 @@ bool EventLog::wait_for(const std::string& text, unsigned times) {
 
 void DriverFixture::start_daemon() {
     loop.reset();  // as in main(): first the driver and who listens to it, then the loop
-    driver =
-        std::make_unique<domain::Driver>(sandbox.paths(), std::make_unique<FakeBackend>(machine));
+    domain::Paths paths = sandbox.paths();
+    paths.app_patience = app_patience;
+    driver = std::make_unique<domain::Driver>(paths, std::make_unique<FakeBackend>(machine));
     (void)driver->events().add_sink([this](const domain::Event& event) { events.add(event); });
     loop.emplace();
 }

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -40,6 +41,7 @@ struct DriverFixture : testing::Test {
     std::shared_ptr<FakeMachine> machine = std::make_shared<FakeMachine>();
     std::optional<LoopThread> loop;
     EventLog events;
+    std::chrono::milliseconds app_patience{20'000};  // of a daemon that is started next
     std::unique_ptr<domain::Driver> driver;
 
     explicit DriverFixture(const SandboxMachine& hardware = {}) : sandbox(hardware) {

@@ -68,6 +68,23 @@ void inflate(backend::Status& status, std::uint64_t size_kib) {
     status.memory = std::move(ranges);
 }
 
+// A range that was added, or a part at its end, becomes `released`.
+void give_up(backend::Status& status, const backend::Ask& ask) {
+    std::vector<backend::MemoryRange> ranges;
+    for (auto range : status.memory) {
+        const std::uint64_t before_kib =
+            ask.start_kib > range.start_kib ? ask.start_kib - range.start_kib : 0;
+        if (range.use == Use::given && before_kib < range.size_kib &&
+            range.start_kib + range.size_kib == ask.start_kib + ask.size_kib) {
+            if (before_kib != 0)
+                ranges.push_back({range.start_kib, before_kib, range.node, range.use, range.id});
+            range = {ask.start_kib, ask.size_kib, range.node, Use::released, range.id};
+        }
+        ranges.push_back(range);
+    }
+    status.memory = std::move(ranges);
+}
+
 }  // namespace
 
 void FakeMachine::app_answers(const Uuid& uuid, Request what, const Manners& manners) {
@@ -121,9 +138,8 @@ void FakeMachine::obey(Partition& partition, std::size_t channel) {
                 set_use(status, ask.cpu, Use::released);
             break;
         case Request::memory_remove:
-            for (auto& range : status.memory)
-                if (range.start_kib == ask.start_kib && manners.error == 0)
-                    range.use = Use::released;
+            if (manners.error == 0)
+                give_up(status, ask);
             break;
         case Request::balloon:
             if (size_kib > status.balloon_kib)
@@ -134,10 +150,20 @@ void FakeMachine::obey(Partition& partition, std::size_t channel) {
             status.balloon_kib = size_kib;
             break;
         case Request::cpu_add:
+            if (manners.error != 0)
+                set_use(status, ask.cpu, Use::released);
+            break;
         case Request::memory_add:
+            for (auto& range : status.memory)
+                if (range.start_kib == ask.start_kib && manners.error != 0)
+                    range.use = Use::taken;
+            break;
         case Request::sysrq:
             break;
     }
+    if (status.app)
+        status.app->online_cpus = static_cast<unsigned>(
+            std::count(status.cpu_use.begin(), status.cpu_use.end(), Use::given));
     answer(partition, channel, manners.error, size_kib);
 }
 
@@ -297,7 +323,18 @@ std::vector<backend::Registers> FakeBackend::registers(const Uuid& uuid) {
 
 std::optional<backend::AppStats> FakeBackend::stats(const Uuid& uuid) {
     const auto lock = machine_->enter("stats");
-    return machine_->find(uuid).stats;
+    const auto& partition = machine_->find(uuid);
+    if (partition.stats || !partition.status.app)
+        return partition.stats;
+    backend::AppStats stats;  // what any app kernel says
+    for (const unsigned cpu : partition.status.cpus) {
+        backend::CpuTimes times;
+        times.cpu = cpu;
+        times.app_cpu = static_cast<unsigned>(stats.cpus.size());
+        times.online = true;
+        stats.cpus.push_back(times);
+    }
+    return stats;
 }
 
 Fd FakeBackend::memory_file(const Uuid& uuid) {

@@ -200,6 +200,7 @@ void FakeMachine::boot(Partition& partition) {
     app.release = "6.1.0-fake";
     app.hostname = partition.status.name;
     partition.status.app = app;
+    partition.status.block_kib = 128U << 10;
     std::fill(partition.status.cpu_use.begin(), partition.status.cpu_use.end(),
               backend::Use::given);
     set_state(partition, State::running);

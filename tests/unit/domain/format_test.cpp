@@ -57,7 +57,8 @@ TEST(Format, PrintsWhatLibvirtPrints) {
 
 struct LiveFormat : testing::Test {
     Definition definition = parse(data("live.xml"));
-    LiveDetails live{.id = 7, .cpus = {4, 2}, .tty = "/dev/pts/3", .numa_nodeset = "0"};
+    LiveDetails live{
+        .id = 7, .cpus = {4, 2}, .known_cpus = {}, .tty = "/dev/pts/3", .numa_nodeset = "0"};
 };
 
 TEST_F(LiveFormat, PrintsTheWholeOfARunningDomain) {

@@ -59,7 +59,8 @@ TEST_P(Accepted, ReadsBackTheSame) {
 
 TEST_P(Accepted, ReadsBackTheSameFromItsLiveXml) {
     const Definition first = parse_and_validate(input);
-    LiveDetails live{.id = 3, .cpus = {}, .tty = "/dev/pts/5", .numa_nodeset = "0-1"};
+    LiveDetails live{
+        .id = 3, .cpus = {}, .known_cpus = {}, .tty = "/dev/pts/5", .numa_nodeset = "0-1"};
     for (unsigned vcpu = 0; vcpu < first.vcpus; vcpu++) {
         live.cpus.push_back(90 - vcpu);
     }
@@ -155,7 +156,8 @@ TEST_F(Schema, AcceptsWhatIsPrinted) {
             continue;  // the driver takes more names than libvirt's schema
         }
         Definition definition = parse(read_file(folder + name + ".out.xml"));
-        LiveDetails live{.id = 1, .cpus = {}, .tty = "/dev/pts/0", .numa_nodeset = "0"};
+        LiveDetails live{
+            .id = 1, .cpus = {}, .known_cpus = {}, .tty = "/dev/pts/0", .numa_nodeset = "0"};
         for (unsigned vcpu = 0; vcpu < definition.vcpus; vcpu++) {
             live.cpus.push_back(vcpu);
         }

@@ -47,7 +47,11 @@ struct StoreTest : testing::Test {
     }
     static LiveRecord record(const std::string& name) {
         return {.definition = domain(name),
-                .details = {.id = 4, .cpus = {3, 1}, .tty = "/dev/pts/'9", .numa_nodeset = "0-1"},
+                .details = {.id = 4,
+                            .cpus = {3, 1},
+                            .known_cpus = {1, 3, 5},
+                            .tty = "/dev/pts/'9",
+                            .numa_nodeset = "0-1"},
                 .state = 1,
                 .reason = 5,
                 .persistent = true,

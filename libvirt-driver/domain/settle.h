@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Makes the books agree with the kernel: what a running partition has now goes into its live
+// definition and the pool's holding, and what its app kernel does not use goes back to the host.
+// The last step of every change, of an answer that came late, and of a daemon's start.
+//
+// Externally synchronised by the domain's job. Blocks (CPUs come back online, memory is scrubbed).
+#pragma once
+
+#include "backend/backend.h"
+#include "domain/context.h"
+#include "domain/domain.h"
+#include "host/grant.h"
+
+namespace mk::domain {
+
+// All that a partition owns.
+[[nodiscard]] host::Holding holding_of(const backend::Status& status);
+
+// What of it the app kernel has, KiB.
+[[nodiscard]] std::uint64_t used_kib(const backend::Status& status);
+
+[[nodiscard]] constexpr std::size_t index(backend::Channel channel) noexcept {
+    return static_cast<std::size_t>(channel);
+}
+
+// `status` is the last one. Sends the events that follow. True if the live record has changed.
+// Does nothing unless the app kernel runs. Throws nothing: what cannot be given back stays in the
+// books, and the log says so. REQUIRES: active.
+bool settle(const Context& context, const Job& job, const backend::Status& status);
+
+}  // namespace mk::domain
