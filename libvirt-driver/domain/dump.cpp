@@ -91,7 +91,6 @@ void Lifecycle::dump(const Job& job, const DumpRequest& request) {
         dump::require_compression();
     const auto running = std::make_shared<DumpJob>();
     domain.update([&](DomainFields& fields) { fields.dump = running; });
-    std::string failure;
     try {
         write_dump(job, request, running->progress);
         finish_dump(domain, *running, {});
@@ -106,7 +105,10 @@ void Lifecycle::dump(const Job& job, const DumpRequest& request) {
     if (request.crash) {
         stop(job, ending_for(VIR_DOMAIN_SHUTOFF_CRASHED));
     } else if (request.reset) {
+        const bool held = domain.view().state == VIR_DOMAIN_PAUSED;
         restart(job);
+        if (held)
+            push(domain, VIR_DOMAIN_EVENT_RESUMED, VIR_DOMAIN_EVENT_RESUMED_UNPAUSED);
         context_.events.push({domain.identity(), RebootEvent{}});
     }
 }

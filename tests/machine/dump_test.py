@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Partitions that are interrupted, looked into and dumped; makedumpfile reads every dump."""
 
-from lib.testing import CRASHED, STOPPED, MachineTest
+from lib.testing import CRASHED, STOPPED, URI, MachineTest
 
 CORE = "/var/tmp/core"
 LOG = "/var/log/libvirt/multikernel/{}.log"
@@ -46,6 +46,7 @@ class Dump(MachineTest):
         self.assertIn("a line of its own", self.dump("web", "--live"))
         self.assertIn("a line of its own", self.dump("web", "--format", "kdump-zlib"))
         self.assertEqual(self.run_in(f"ls {CORE}.elf", check=False)[0], 2)
+        self.assert_dump_can_be_aborted()
         self.run_in("mount -t tmpfs -o size=8m none /mnt")
         self.refused("dump", "web", "/mnt/core", "--memory-only",
                      saying=["No space left on device"])
@@ -61,6 +62,15 @@ class Dump(MachineTest):
             events.wait_for("web", CRASHED)
         self.assertIn("Kernel panic - not syncing: sysrq triggered crash", self.dump("web"))
 
+    def assert_dump_can_be_aborted(self):
+        self.run_in(f"rm -f {CORE}*")
+        said = self.run_in(
+            f"V='virsh --quiet -c {URI}'; $V dump web {CORE} --memory-only 2>&1 & "
+            f"for i in $(seq 100); do virsh -c {URI} domjobinfo web | grep -q Dump && break; done; "
+            f"virsh -c {URI} domjobabort web; wait; ls {CORE} 2>&1", check=False)[1]
+        self.assertIn("canceled by client", said)
+        self.assertIn("No such file or directory", said)
+
     def test_hung_partition_is_dumped(self):
         console = self.start("web", vcpus=2, memory_mib=320,
                              initrd=self.initrd_with_hang_module())
@@ -71,11 +81,11 @@ class Dump(MachineTest):
         self.virsh("destroy", "web")
 
     def test_kernel_log_of_one_that_died_before_its_module(self):
-        self.define("web", cmdline="module_blacklist=multikernel_app")
+        self.define("web", cmdline="hugepages=115")
         self.virsh("start", "web")
         found = self.run_in(
             f"for i in $(seq 60); do rm -f {CORE}*; "
-            f"virsh --quiet -c multikernel:///system dump web {CORE} --memory-only --live; "
+            f"virsh --quiet -c {URI} dump web {CORE} --memory-only --live; "
             f"if makedumpfile --dump-dmesg -f {CORE} {CORE}.dmesg >/dev/null 2>&1 && "
             f"grep -q 'Attempted to kill init' {CORE}.dmesg; then echo died; break; fi; done")
         self.assertIn("died", found)
