@@ -66,6 +66,12 @@ class Run:
             raise
 
 
+# Not optimized and with line numbers only: these builds are run once, and compiling an optimized
+# program full of checks takes several times what running a plain one does. What only the optimizer
+# warns of, the build of unit tells.
+WATCHED_BUILD = ["-Db_lundef=false", "-Doptimization=0", "-Dcpp_args=-g1", "-Dc_args=-g1"]
+
+
 def _build(run, folder, settings=(), env=None):
     if not (folder / "build.ninja").exists():
         code, output = run.command(["meson", "setup", folder, run.root, *settings], env)
@@ -119,14 +125,14 @@ def _gtest(run, test, env):
         run.results.failed(test["name"], f"{output[-8000:]}\nended with {code}")
 
 
-def _python(run, folder, env=None):
-    """Runs folder/*_test.py in one process, whose report has a line for each test."""
+def _python(run, folder, env=None, files="*_test.py"):
+    """Runs these files of a folder with python_tests.py, whose report has a line for each test."""
     with tempfile.TemporaryDirectory() as work:
         report = pathlib.Path(work, "report")
         report.touch()
         code, _ = run.command(
             ["/usr/bin/python3", "-B", run.root / "tests/runner/python_tests.py", folder, report,
-             run.filter], {"BUILD": str(run.build), **(env or {})}, stdout=None, stderr=None)
+             run.filter, files], {"BUILD": str(run.build), **(env or {})}, stdout=None, stderr=None)
         failed = False
         for line in report.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
@@ -154,9 +160,14 @@ def style(run):
     _python(run, run.root / "tests" / "style")
 
 
+def _wire(run, env=None):
+    # Its tests share nothing, and each waits for its daemon most of the time.
+    _python(run, run.root / "tests" / "wire", env, "each")
+
+
 def wire(run):
     _build(run, run.build)
-    _python(run, run.root / "tests" / "wire")
+    _wire(run)
 
 
 def machine(run):
@@ -167,9 +178,9 @@ def machine(run):
 def _sanitized(run, sanitizers, settings):
     """unit and wire again, in a build with sanitizers, without kernel modules."""
     folder = run.build.with_name(f"{run.build.name}-{run.results.class_name}")
-    _build(run, folder, [f"-Db_sanitize={sanitizers}", "-Db_lundef=false"], {"KERNELS": "none"})
+    _build(run, folder, [f"-Db_sanitize={sanitizers}", *WATCHED_BUILD], {"KERNELS": "none"})
     _gtest_programs(run, folder, settings)
-    _python(dataclasses.replace(run, build=folder), run.root / "tests" / "wire", settings)
+    _wire(dataclasses.replace(run, build=folder), settings)
 
 
 def sanitizer(run):
