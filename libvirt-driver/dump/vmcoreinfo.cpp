@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
@@ -26,8 +27,10 @@ std::string note_at(Memory& memory, std::uint64_t address, std::uint64_t length)
     std::string text(length, '\0');
     if (!memory.read(address + note_head, std::as_writable_bytes(std::span(text))))
         return {};
-    text.resize(text.find('\0') == std::string::npos ? text.size() : text.find('\0'));
-    return text.starts_with("OSRELEASE=") ? text : std::string();
+    text.resize(std::min(text.find('\0'), text.size()));
+    if (!text.starts_with("OSRELEASE="))
+        text.clear();
+    return text;
 }
 
 // Calls `found(address, lines)` for each note until it returns true or time is up.
