@@ -37,8 +37,10 @@ int mk_cpu_slot(struct mk_partition *p, u32 apic_id)
  */
 int mk_cpu_know(struct mk_partition *p)
 {
-	u32 *known = kvcalloc(p->cpu_count, sizeof(*known), GFP_KERNEL), n = 0, i;
+	u32 *known, n = 0, i;
 
+	known = mk_fault("load: known CPUs") ? NULL :
+		kvcalloc(p->cpu_count, sizeof(*known), GFP_KERNEL);
 	if (!known)
 		return -ENOMEM;
 	for (i = 0; i < p->cpu_count; i++)

@@ -215,7 +215,8 @@ int mk_cpu_take(struct mk_partition *p, const u32 *cpus, u32 count, u32 role,
 			       "a partition may have %u CPUs", MK_SHARED_CPUS);
 	taken = mk_fault("cpus: array") ? NULL :
 		kvmalloc_array(count, sizeof(*taken), GFP_KERNEL);
-	list = kvmalloc_array(p->cpu_count + count, sizeof(*list), GFP_KERNEL);
+	list = mk_fault("cpus: list") ? NULL :
+	       kvmalloc_array(p->cpu_count + count, sizeof(*list), GFP_KERNEL);
 	if (!taken || !list)
 		ret = -ENOMEM;
 	for (i = 0; !ret && i < count; i++) {
