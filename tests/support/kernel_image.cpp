@@ -45,12 +45,12 @@ KernelImage::KernelImage(const std::vector<std::string>& records) : bytes_(size,
 void KernelImage::put_tables() {
     constexpr std::uint64_t present = 1;
     constexpr std::uint64_t large = 0x80;
-    put(top_table + 511 * 8, (start + 0x1000) | present);
-    put(0x1000 + 510 * 8, (start + 0x2000) | present);
+    put(top_table + 511UL * 8, (start + 0x1000) | present);
+    put(0x1000 + 510UL * 8, (start + 0x2000) | present);
     for (std::uint64_t i = 0; i < size >> 21; ++i)
         put(0x2000 + (8 + i) * 8, (start + (i << 21)) | present | large);
-    put(top_table + 273 * 8, (start + 0x3000) | present);
-    put(0x3000 + 5 * 8, present | large);
+    put(top_table + 273UL * 8, (start + 0x3000) | present);
+    put(0x3000 + 5UL * 8, present | large);
 }
 
 void KernelImage::put_log(const std::vector<std::string>& records) {

@@ -57,7 +57,7 @@ TEST_F(CoreTest, HasRegistersOfEachCpuThatAnsweredAndTheKernelsNote) {
     const std::string notes = core.substr(note.p_offset, note.p_filesz);
     EXPECT_EQ(at<Elf64_Nhdr>(notes, 0).n_type, Elf64_Word{NT_PRSTATUS});
     const std::uint64_t size = sizeof(Elf64_Nhdr) + 8 + 336;  // struct elf_prstatus
-    EXPECT_EQ(at<std::uint64_t>(notes, sizeof(Elf64_Nhdr) + 8 + 112 + 16 * 8), one.values[16]);
+    EXPECT_EQ(at<std::uint64_t>(notes, sizeof(Elf64_Nhdr) + 8 + 112 + 16UL * 8), one.values[16]);
     EXPECT_EQ(notes.substr(size + sizeof(Elf64_Nhdr), 11), std::string("VMCOREINFO\0", 11));
     EXPECT_NE(notes.find("OSRELEASE=6.1.0-56-amd64\n"), std::string::npos);
 }

@@ -60,7 +60,7 @@ TEST_F(KernelLogTest, BelievesNoNumber) {
     for (const std::uint64_t offset :
          {Image::ring, Image::ring + 8, Image::ring + 16, Image::ring + 24, Image::ring + 32,
           Image::ring + 48, Image::ring + 56, Image::descs + 8, Image::descs + 16,
-          Image::infos + 16, Image::top_table + 511 * 8}) {
+          Image::infos + 16, Image::top_table + 511UL * 8}) {
         for (const std::uint64_t value :
              {everything, everything >> 1, std::uint64_t{1}, Image::start | 1, Image::text}) {
             test::KernelImage broken = image;
