@@ -164,8 +164,8 @@ MK_HV_OPS(console_ops, get, put);
  *
  * Input that finds no reader stays in the ring until the tty is opened.
  *
- * Context: any but NMI; from the doorbell, and from the timer in case a doorbell
- * was lost while an interrupt moved to another CPU.
+ * Context: any but NMI; from the doorbell, and once after that has moved to
+ * another CPU.
  */
 void mk_console_check(void)
 {

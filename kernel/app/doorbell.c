@@ -10,7 +10,9 @@
 #include <linux/irq.h>
 #include <linux/irqdomain.h>
 #include <linux/smp.h>
+#include <linux/workqueue.h>
 #include <asm/apic.h>
+#include <asm/barrier.h>
 #include <asm/hw_irq.h>
 #include <asm/irqdomain.h>
 #include <asm/msr.h>
@@ -68,6 +70,19 @@ void mk_ring_host(void)
 }
 
 /*
+ * The host may have rung the old place in vain. It wrote its news before it read
+ * where to ring, with a full barrier in between, as we have one between the new
+ * place and the look: one of the two sees the other. So nothing has to poll.
+ */
+static void look_again(struct work_struct *work)
+{
+	mk_request_check();
+	mk_console_check();
+}
+
+static DECLARE_WORK(look_work, look_again);
+
+/*
  * irq_cfg.dest_apicid may be a logical id; the host needs the physical one of
  * the CPU where the vector lives.
  */
@@ -76,9 +91,12 @@ static void publish(struct irq_data *data)
 	struct irq_cfg *cfg = irqd_cfg(data);
 	unsigned int cpu = cpumask_first(irq_data_get_effective_affinity_mask(data));
 
-	if (cfg && cpu < nr_cpu_ids)
-		WRITE_ONCE(mk_shared.page->doorbell,
-			   mk_doorbell_pack(per_cpu(x86_cpu_to_apicid, cpu), cfg->vector));
+	if (!cfg || cpu >= nr_cpu_ids)
+		return;
+	WRITE_ONCE(mk_shared.page->doorbell,
+		   mk_doorbell_pack(per_cpu(x86_cpu_to_apicid, cpu), cfg->vector));
+	virt_mb();	/* the place before the look */
+	queue_work(system_unbound_wq, &look_work);
 }
 
 static int doorbell_set_affinity(struct irq_data *data, const struct cpumask *mask, bool force)
@@ -103,6 +121,7 @@ static struct irq_chip doorbell_chip = {
 	.name			= "multikernel",
 	.irq_ack		= irq_chip_ack_parent,
 	.irq_set_affinity	= doorbell_set_affinity,
+	.irq_retrigger		= irq_chip_retrigger_hierarchy,
 	.irq_compose_msi_msg	= doorbell_compose,
 	.irq_mask		= doorbell_mask,
 	.irq_unmask		= doorbell_mask,
@@ -187,6 +206,7 @@ int mk_doorbell_init(void)
 
 err_irq:
 	free_doorbell_irq();
+	cancel_work_sync(&look_work);
 err:
 	pr_err("no interrupt for the doorbell: error %d\n", ret);
 	return ret;
@@ -202,4 +222,5 @@ void mk_doorbell_exit(void)
 	WRITE_ONCE(mk_shared.page->doorbell, 0);
 	free_irq(doorbell_irq, &doorbell_irq);
 	free_doorbell_irq();
+	cancel_work_sync(&look_work);
 }

@@ -196,8 +196,6 @@ static void beat(struct timer_list *timer)
 {
 	mk_stats_update();
 	WRITE_ONCE(mk_shared.page->heartbeat, ++beats);
-	mk_request_check();
-	mk_console_check();
 	mod_timer(&beat_timer, jiffies + HZ / BEATS_PER_SECOND);
 }
 

@@ -51,6 +51,8 @@ bool mk_cpu_has_apic_id(u32 apic_id);
 
 /* nmi.c */
 void mk_nmi_leave(struct mk_partition *p);
+u32 mk_nmi_hold_now(struct mk_partition *p);
+u32 mk_nmi_missing(struct mk_partition *p, u32 seq);
 void mk_nmi_registers(struct mk_partition *p, struct mk_registers *registers);
 int mk_partition_pause(struct mk_partition *p, u32 *missing, struct mk_message *message);
 int mk_partition_resume(struct mk_partition *p, u32 *missing, struct mk_message *message);
@@ -59,6 +61,8 @@ int mk_partition_nmi(struct mk_partition *p, u32 op, u32 *missing);
 /* hotplug.c */
 int mk_cpu_init(void);
 void mk_cpu_exit(void);
+bool mk_cpu_held_by(u32 apic_id, const struct mk_partition *p);
+void mk_cpu_halt(const struct mk_partition *p);
 void mk_cpu_halt_all(void);
 int mk_cpu_take(struct mk_partition *p, const u32 *cpus, u32 count, u32 role,
 		struct mk_message *message);
@@ -113,7 +117,11 @@ int mk_acpi_build(struct mk_partition *p, bool phantom_boot_cpu);
 /* doorbell.c */
 int mk_doorbell_init(void);
 void mk_doorbell_exit(void);
-u64 mk_doorbell_host(void);
+int mk_doorbell_open(struct mk_partition *p);
+void mk_doorbell_close(struct mk_partition *p);
+void mk_doorbell_start(struct mk_partition *p);
+bool mk_doorbell_settle(struct mk_partition *p);
+u32 mk_doorbell_limit(void);
 void mk_doorbell_ring(struct mk_partition *p);
 
 /* console.c and console_file.c */
@@ -141,7 +149,6 @@ void mk_partition_end(struct mk_partition *p);
 void mk_partition_stop_all(void);
 void mk_partition_set_state(struct mk_partition *p, u32 state);
 const char *mk_state_name(u32 state);
-void mk_escape(char *to, size_t size, const char *from, size_t count);
 
 /* lifecycle.c: what the ioctls of a partition file do */
 int mk_partition_load(struct mk_partition *p, const struct mk_load *args,
@@ -152,6 +159,7 @@ int mk_partition_destroy(struct mk_partition *p);
 int mk_partition_request(struct mk_partition *p, struct mk_request *request);
 int mk_partition_withdraw(struct mk_partition *p, u32 channel);
 void mk_partition_query(struct mk_partition *p, struct mk_query *query);
+void mk_escape(char *to, size_t size, const char *from, size_t count);
 
 /* stats.c */
 int mk_partition_stats(struct mk_partition *p, struct mk_query_stats *query);

@@ -19,6 +19,7 @@ static int do_get_info(void *none, void *args, struct mk_call *call)
 	info->blockers = mk_verify_blockers(&call->message);
 	info->features = 0;
 	info->tsc_khz = tsc_khz;
+	info->doorbells_per_second = mk_doorbell_limit();
 	info->max_partitions = mk_partition_limit();
 	mutex_lock(&mk_partition_list_lock);
 	info->partitions = mk_partition_count();

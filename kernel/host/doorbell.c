@@ -1,61 +1,57 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Doorbells: one interrupt of the host that every app kernel may raise, and
- * the interrupt of an app kernel that the host may. The handler only schedules
- * work; what the news is, is partition.c's matter.
+ * Doorbells: an interrupt of the host for each app kernel, which that may raise,
+ * and the interrupt of an app kernel that the host may. The handler schedules
+ * work, and stops who rings too often; what the news is, is partition.c's matter.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/interrupt.h>
 #include <linux/irq.h>
 #include <linux/irqdomain.h>
-#include <linux/rculist.h>
+#include <linux/ktime.h>
+#include <linux/minmax.h>
+#include <linux/module.h>
+#include <linux/string.h>
 #include <asm/hw_irq.h>
 #include <asm/irqdomain.h>
 #include <asm/smp.h>
 
 #include "host.h"
 
+#define WINDOWS_PER_SECOND	20
+#define WINDOW_NS		(NSEC_PER_SEC / WINDOWS_PER_SECOND)
+#define OBEY_NS			(50 * NSEC_PER_MSEC)
+
+static unsigned int doorbells_per_second = 20000;
+module_param(doorbells_per_second, uint, 0644);
+MODULE_PARM_DESC(doorbells_per_second, "a partition that rings more often is paused");
+
 static struct fwnode_handle *fwnode;
 static struct irq_domain *domain;
-static int doorbell_irq;
-static u64 host_doorbell;
-
-static void look_at_all(void)
-{
-	struct mk_partition *p;
-
-	rcu_read_lock();
-	list_for_each_entry_rcu(p, &mk_partitions, link)
-		queue_work(mk_queue, &p->work);
-	rcu_read_unlock();
-}
 
 /*
  * The physical id of the CPU: irq_cfg has a logical one on a host with a flat
- * APIC. Whoever still rings the old place rings in vain, so look for news.
+ * APIC. Whoever has read the old word rings in vain: it wrote its news before it
+ * read, with a full barrier in between, as we have one between the new word and
+ * the look. So one of the two sees the other.
  */
-static void publish(struct irq_data *irq)
+static void publish(struct mk_partition *p, struct irq_data *irq)
 {
 	unsigned int cpu = cpumask_first(irq_data_get_effective_affinity_mask(irq));
 	struct irq_cfg *config = irqd_cfg(irq);
-	struct mk_partition *p;
+	void *control;
 
 	if (!config || cpu >= nr_cpu_ids)
 		return;
-	WRITE_ONCE(host_doorbell,
-		   mk_doorbell_pack(per_cpu(x86_cpu_to_apicid, cpu),
-				    config->vector));
-	rcu_read_lock();
-	list_for_each_entry_rcu(p, &mk_partitions, link) {
-		void *control = READ_ONCE(p->control);
-
-		if (control)
-			WRITE_ONCE(((struct mk_host_page *)control)->doorbell,
-				   host_doorbell);
-	}
-	rcu_read_unlock();
-	look_at_all();
+	WRITE_ONCE(p->bell.word, mk_doorbell_pack(per_cpu(x86_cpu_to_apicid, cpu),
+						  config->vector));
+	smp_mb();	/* pairs with mk_doorbell_start(): the word before the page */
+	control = READ_ONCE(p->control);
+	if (control)
+		WRITE_ONCE(((struct mk_host_page *)control)->doorbell, p->bell.word);
+	smp_mb();	/* pairs with the app kernel's: see above */
+	queue_work(mk_queue, &p->work);
 }
 
 static int set_affinity(struct irq_data *irq, const struct cpumask *mask,
@@ -63,8 +59,8 @@ static int set_affinity(struct irq_data *irq, const struct cpumask *mask,
 {
 	int ret = irq_chip_set_affinity_parent(irq, mask, force);
 
-	if (ret >= 0)
-		publish(irq);
+	if (ret >= 0 && irq->chip_data)
+		publish(irq->chip_data, irq);
 	return ret;
 }
 
@@ -81,6 +77,7 @@ static struct irq_chip chip = {
 	.name = "multikernel",
 	.irq_ack = irq_chip_ack_parent,
 	.irq_set_affinity = set_affinity,
+	.irq_retrigger = irq_chip_retrigger_hierarchy,
 	.irq_mask = ignore,
 	.irq_unmask = ignore,
 	.irq_compose_msi_msg = compose_nothing,
@@ -108,74 +105,186 @@ static const struct irq_domain_ops domain_ops = {
 	.free = domain_free,
 };
 
+/*
+ * In the interrupt, because a host that is rung at full speed may get to nothing
+ * else. First all CPUs of the sender are held; if it rings on, they get INIT.
+ */
+static void stop_flood(struct mk_partition *p, u64 now)
+{
+	struct mk_bell *bell = &p->bell;
+
+	if (!mk_state_live(READ_ONCE(p->state)))
+		return;
+	switch (READ_ONCE(bell->flood)) {
+	case MK_FLOOD_NONE:
+		bell->flood_ns = now;
+		bell->flood_seq = mk_nmi_hold_now(p);
+		smp_store_release(&bell->flood, MK_FLOOD_HELD);	/* after the others */
+		break;
+	case MK_FLOOD_HELD:
+		if (now - bell->flood_ns < OBEY_NS)
+			break;
+		mk_cpu_halt(p);
+		WRITE_ONCE(bell->flood, MK_FLOOD_HALTED);
+		break;
+	}
+}
+
 static irqreturn_t rung(int irq, void *arg)
 {
-	look_at_all();
+	u64 now = ktime_get_mono_fast_ns();
+	struct mk_partition *p = arg;
+	struct mk_bell *bell = &p->bell;
+
+	WRITE_ONCE(bell->count, bell->count + 1);
+	if (now - bell->window_ns >= WINDOW_NS) {
+		bell->window_ns = now;
+		bell->in_window = 0;
+	}
+	if (++bell->in_window > mk_doorbell_limit() / WINDOWS_PER_SECOND)
+		stop_flood(p, now);
+	queue_work(mk_queue, &p->work);
 	return IRQ_HANDLED;
 }
 
 /**
- * mk_doorbell_init - get the interrupt, at module load
+ * mk_doorbell_limit - how often a partition may ring
+ *
+ * Return: times a second.
+ */
+u32 mk_doorbell_limit(void)
+{
+	return max(READ_ONCE(doorbells_per_second), 100U);
+}
+
+/**
+ * mk_doorbell_settle - what came of a flood, if there was one
+ * @p: the partition; it is paused, or, if its CPUs did not obey, in state panic
+ *
+ * Context: the partition's lock is held.
+ * Return: whether to look again soon: its CPUs have not obeyed yet.
+ */
+bool mk_doorbell_settle(struct mk_partition *p)
+{
+	struct mk_bell *bell = &p->bell;
+	u32 flood = smp_load_acquire(&bell->flood); /* before the others */
+
+	lockdep_assert_held(&p->lock);
+	if (flood == MK_FLOOD_NONE)
+		return false;
+	if (flood == MK_FLOOD_HELD && mk_nmi_missing(p, bell->flood_seq)) {
+		if (ktime_get_mono_fast_ns() - bell->flood_ns < OBEY_NS)
+			return true;
+		mk_cpu_halt(p);
+		flood = MK_FLOOD_HALTED;
+	}
+	pr_warn("%s: rang more than %u times a second and was %s\n", p->label,
+		mk_doorbell_limit(),
+		flood == MK_FLOOD_HELD ? "paused" : "stopped: it did not obey");
+	if (p->state != MK_STATE_RUNNING && p->state != MK_STATE_BOOTING) {
+		/* it is somebody else's, who stops it */
+	} else if (flood == MK_FLOOD_HELD) {
+		mk_partition_set_state(p, MK_STATE_PAUSED);
+	} else {
+		strscpy(p->panic, "stopped by the host, which it flooded with doorbells",
+			sizeof(p->panic));
+		mk_partition_set_state(p, MK_STATE_PANIC);
+	}
+	WRITE_ONCE(bell->in_window, 0);
+	WRITE_ONCE(bell->flood, MK_FLOOD_NONE);
+	return false;
+}
+
+/**
+ * mk_doorbell_init - get what interrupts are made of, at module load
  *
  * Context: may sleep.
  * Return: 0 or a negative errno.
  */
 int mk_doorbell_init(void)
 {
-	struct irq_alloc_info info = {};
-	int ret;
-
 	fwnode = irq_domain_alloc_named_fwnode("multikernel");
 	if (!fwnode)
 		return -ENOMEM;
 	domain = irq_domain_create_hierarchy(x86_vector_domain, 0, 0, fwnode,
 					     &domain_ops, NULL);
 	if (!domain) {
-		ret = -ENOMEM;
-		goto free_fwnode;
+		irq_domain_free_fwnode(fwnode);
+		return -ENOMEM;
 	}
-	ret = __irq_domain_alloc_irqs(domain, -1, 1, NUMA_NO_NODE, &info, false,
-				      NULL);
-	if (ret < 0)
-		goto remove_domain;
-	doorbell_irq = ret;
-	/* no device can be in the middle of raising it: move it at once */
-	irq_set_status_flags(doorbell_irq, IRQ_MOVE_PCNTXT);
-	ret = request_irq(doorbell_irq, rung, IRQF_NOBALANCING, "multikernel",
-			  &doorbell_irq);
-	if (ret)
-		goto dispose;
-	publish(irq_domain_get_irq_data(domain, doorbell_irq));
 	return 0;
-
-dispose:
-	irq_dispose_mapping(doorbell_irq);
-remove_domain:
-	irq_domain_remove(domain);
-free_fwnode:
-	irq_domain_free_fwnode(fwnode);
-	return ret;
 }
 
 /**
- * mk_doorbell_exit - give the interrupt back; no partition exists any more
+ * mk_doorbell_exit - undo mk_doorbell_init(); no partition exists any more
  */
 void mk_doorbell_exit(void)
 {
-	free_irq(doorbell_irq, &doorbell_irq);
-	irq_dispose_mapping(doorbell_irq);
 	irq_domain_remove(domain);
 	irq_domain_free_fwnode(fwnode);
 }
 
 /**
- * mk_doorbell_host - where an app kernel has to ring
+ * mk_doorbell_open - get the interrupt that a new partition rings with
+ * @p: the partition
  *
- * Return: as mk_doorbell_pack() makes it.
+ * One for each, so that the sender is known.
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative errno.
  */
-u64 mk_doorbell_host(void)
+int mk_doorbell_open(struct mk_partition *p)
 {
-	return READ_ONCE(host_doorbell);
+	struct irq_alloc_info info = {};
+	int irq, ret;
+
+	irq = __irq_domain_alloc_irqs(domain, -1, 1, NUMA_NO_NODE, &info, false,
+				      NULL);
+	if (irq < 0)
+		return irq;
+	irq_set_chip_data(irq, p);
+	/* no device can be in the middle of raising it: move it at once */
+	irq_set_status_flags(irq, IRQ_MOVE_PCNTXT);
+	ret = request_irq(irq, rung, IRQF_NOBALANCING, "multikernel", p);
+	if (ret) {
+		irq_dispose_mapping(irq);
+		return ret;
+	}
+	p->bell.irq = irq;
+	publish(p, irq_domain_get_irq_data(domain, irq));
+	return 0;
+}
+
+/**
+ * mk_doorbell_close - give the interrupt back
+ * @p: the partition; its CPUs have been reset
+ *
+ * Context: may sleep. @work may be queued still.
+ */
+void mk_doorbell_close(struct mk_partition *p)
+{
+	free_irq(p->bell.irq, p);
+	irq_dispose_mapping(p->bell.irq);
+}
+
+/**
+ * mk_doorbell_start - tell a new app kernel where to ring
+ * @p: the partition; its host page has been cleared
+ *
+ * Context: the partition's lock is held.
+ */
+void mk_doorbell_start(struct mk_partition *p)
+{
+	struct mk_host_page *host = mk_host_page(p);
+
+	WRITE_ONCE(p->bell.count, 0);
+	WRITE_ONCE(p->bell.in_window, 0);
+	WRITE_ONCE(p->bell.flood, MK_FLOOD_NONE);
+	/* again, if it moved while we wrote: the mover did not see our page */
+	do {
+		WRITE_ONCE(host->doorbell, READ_ONCE(p->bell.word));
+		smp_mb();	/* pairs with publish() */
+	} while (READ_ONCE(host->doorbell) != READ_ONCE(p->bell.word));
 }
 
 /**

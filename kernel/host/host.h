@@ -11,6 +11,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
+#include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -112,6 +113,25 @@ struct mk_log {
 	u32 head;		/* our index into the shared input ring */
 };
 
+/* What was done about a partition that rings too often. */
+enum mk_flood {
+	MK_FLOOD_NONE	= 0,
+	MK_FLOOD_HELD	= 1,	/* an NMI told its CPUs to hold */
+	MK_FLOOD_HALTED	= 2,	/* they did not, and got INIT */
+};
+
+/* The interrupt that an app kernel rings with, and how often; its handler's. */
+struct mk_bell {
+	int irq;
+	u64 word;		/* where to ring, mk_doorbell_pack() */
+	u64 count;		/* since MK_START */
+	u64 window_ns;		/* since when @in_window counts */
+	u32 in_window;
+	u32 flood;		/* enum mk_flood */
+	u32 flood_seq;		/* of the NMI */
+	u64 flood_ns;		/* when it was sent */
+};
+
 /**
  * struct mk_partition - a partition
  * @ref: files, the list and running calls
@@ -150,7 +170,9 @@ struct mk_partition {
 	u64 entry;		/* of the kernel */
 	u64 kernel_end;		/* of what it needs mapped when it starts */
 	struct mk_log log;
-	u32 nmi_seq;		/* of the last NMI; only the running call's */
+	raw_spinlock_t nmi_lock;
+	u32 nmi_seq;		/* of the last NMI; @nmi_lock */
+	struct mk_bell bell;
 	struct work_struct work;
 	struct delayed_work room;	/* looks for room in the input ring */
 

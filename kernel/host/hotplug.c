@@ -19,6 +19,7 @@
 static struct cpumask owned;	/* by any partition; atomic bits */
 /* as it was when it was taken: the firmware may eject a CPU, and its id is gone */
 static DEFINE_PER_CPU(u32, owned_apic_id);
+static DEFINE_PER_CPU(struct mk_partition *, holder);	/* whose kernel may run on it */
 static int guard_state;
 
 /* The host wants to bring up a CPU: no, if a partition has it. */
@@ -62,6 +63,41 @@ void mk_cpu_halt_all(void)
 
 	for_each_cpu(cpu, &owned)
 		if (!cpu_online(cpu))
+			mk_cpu_send_init(per_cpu(owned_apic_id, cpu));
+}
+
+/**
+ * mk_cpu_held_by - is this CPU one of that partition's?
+ * @apic_id: of the CPU
+ * @p: the partition
+ *
+ * Context: any, hard interrupts too.
+ * Return: whether it is, with role run.
+ */
+bool mk_cpu_held_by(u32 apic_id, const struct mk_partition *p)
+{
+	unsigned int cpu;
+
+	for_each_cpu(cpu, &owned)
+		if (per_cpu(owned_apic_id, cpu) == apic_id)
+			return READ_ONCE(per_cpu(holder, cpu)) == p;
+	return false;
+}
+
+/**
+ * mk_cpu_halt - INIT to every CPU of a partition, now
+ * @p: the partition
+ *
+ * Without proof that they stopped: MK_STOP gets that.
+ *
+ * Context: any, hard interrupts too.
+ */
+void mk_cpu_halt(const struct mk_partition *p)
+{
+	unsigned int cpu;
+
+	for_each_cpu(cpu, &owned)
+		if (READ_ONCE(per_cpu(holder, cpu)) == p && !cpu_online(cpu))
 			mk_cpu_send_init(per_cpu(owned_apic_id, cpu));
 }
 
@@ -132,6 +168,7 @@ static void return_one(const struct mk_taken_cpu *taken)
 
 	if (taken->role == MK_CPU_SPARE)
 		return;
+	WRITE_ONCE(per_cpu(holder, taken->cpu), NULL);
 	cpumask_clear_cpu(taken->cpu, &owned);
 	if (!taken->was_online)
 		return;
@@ -185,6 +222,8 @@ static void enter(struct mk_partition *p, struct mk_taken_cpu *taken, u32 count,
 	p->cpu_count = total + count;
 	if (taken[0].role == MK_CPU_RUN)
 		p->run_count += count;
+	for (i = 0; taken[0].role == MK_CPU_RUN && i < count; i++)
+		WRITE_ONCE(per_cpu(holder, taken[i].cpu), p);
 	p->offline_ns += offline_ns;
 	mutex_unlock(&p->lock);
 	kvfree(list);

@@ -111,11 +111,7 @@ static void write_host_page(struct mk_partition *p)
 	host->low_window_start = p->home.window->start;
 	host->low_window_bytes = MK_WINDOW_PAGES * PAGE_SIZE;
 	host->window_lent = MK_WINDOW_BOOT;
-	/* again, if it moved while we wrote: the mover did not see our page */
-	do {
-		WRITE_ONCE(host->doorbell, mk_doorbell_host());
-		smp_mb();	/* pairs with the lock of the interrupt around its move */
-	} while (READ_ONCE(host->doorbell) != mk_doorbell_host());
+	mk_doorbell_start(p);
 	host->magic = MK_SHARED_MAGIC;
 }
 
@@ -360,6 +356,31 @@ int mk_partition_withdraw(struct mk_partition *p, u32 channel)
 	return ret;
 }
 
+/**
+ * mk_escape - make a string from another kernel fit to be shown
+ * @to: out: printable ASCII, NUL-terminated; all else becomes \xNN
+ * @size: of @to
+ * @from: hostile bytes, a copy; ends at a NUL or after @count bytes
+ * @count: of @from
+ */
+void mk_escape(char *to, size_t size, const char *from, size_t count)
+{
+	size_t i, used = 0;
+
+	for (i = 0; i < count && from[i]; i++) {
+		bool plain = from[i] >= 0x20 && from[i] < 0x7f && from[i] != '\\';
+
+		if (used + (plain ? 1 : 4) >= size)
+			break;
+		if (plain)
+			to[used++] = from[i];
+		else
+			used += scnprintf(to + used, size - used, "\\x%02x",
+					  (u8)from[i]);
+	}
+	memset(to + used, 0, size - used);
+}
+
 /* Each field once; the strings by way of a copy. */
 static void query_app(struct mk_partition *p, struct mk_query *query)
 {
@@ -395,6 +416,7 @@ void mk_partition_query(struct mk_partition *p, struct mk_query *query)
 	query->state = p->state;
 	query->generation = p->generation;
 	query->boots = p->boots;
+	query->doorbells = READ_ONCE(p->bell.count);
 	query->cpus = p->run_count;
 	query->idle_cpus = mk_cpu_count(p, MK_CPU_IDLE);
 	query->known_cpus = p->known_count;

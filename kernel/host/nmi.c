@@ -23,9 +23,15 @@
 /* What the host page says of an NMI: enum mk_app_nmi of the caller's choice. */
 static u32 tell(struct mk_partition *p, u32 op)
 {
-	WRITE_ONCE(mk_host_page(p)->nmi, mk_nmi_pack(++p->nmi_seq, op));
+	unsigned long flags;
+	u32 seq;
+
+	raw_spin_lock_irqsave(&p->nmi_lock, flags);
+	seq = ++p->nmi_seq;
+	WRITE_ONCE(mk_host_page(p)->nmi, mk_nmi_pack(seq, op));
+	raw_spin_unlock_irqrestore(&p->nmi_lock, flags);
 	smp_mb();	/* an APIC access does not order memory by itself */
-	return p->nmi_seq;
+	return seq;
 }
 
 static struct mk_app_cpu *slots_of(struct mk_partition *p)
@@ -61,7 +67,7 @@ static u32 count_missing(struct mk_partition *p, u32 seq, bool send, u32 *online
 			continue;
 		++*online;
 		/* before the registers that are read once it is known */
-		if (smp_load_acquire(&slots[i].done) == seq)
+		if ((s32)(smp_load_acquire(&slots[i].done) - seq) >= 0)
 			continue;
 		missing++;
 		if (send)
@@ -89,6 +95,45 @@ static u32 command(struct mk_partition *p, u32 op, unsigned int limit_ms)
 			return missing;
 		usleep_range(POLL_US, 2 * POLL_US);
 	}
+}
+
+/**
+ * mk_nmi_hold_now - tell all CPUs of a partition to hold, and do not wait
+ * @p: the partition; it has been started
+ *
+ * Context: any, hard interrupts too.
+ * Return: what mk_nmi_missing() wants to know.
+ */
+u32 mk_nmi_hold_now(struct mk_partition *p)
+{
+	u32 seq = tell(p, MK_APP_NMI_HOLD), apic_id, i;
+	struct mk_app_cpu *slots = slots_of(p);
+
+	for (i = 0; i < MK_SHARED_CPUS; i++) {
+		if (!READ_ONCE(slots[i].online))
+			continue;
+		apic_id = READ_ONCE(slots[i].apic_id);
+		if (mk_cpu_held_by(apic_id, p))
+			mk_cpu_nmi(apic_id);
+	}
+	return seq;
+}
+
+/**
+ * mk_nmi_missing - how many CPUs have not obeyed; sends to those again
+ * @p: the partition
+ * @seq: of the NMI
+ *
+ * Context: the partition's lock is held.
+ * Return: their number.
+ */
+u32 mk_nmi_missing(struct mk_partition *p, u32 seq)
+{
+	u32 online, missing;
+
+	lockdep_assert_held(&p->lock);
+	missing = count_missing(p, seq, true, &online);
+	return online ? missing : p->run_count;
 }
 
 /**

@@ -11,6 +11,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cpumask.h>
+#include <linux/delay.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -20,6 +21,7 @@
 #include "host.h"
 
 #define ROOM_CHECK_DELAY	(HZ / 10)
+#define SETTLE_US		500	/* what CPUs need to obey an NMI, and more */
 
 static bool host_goes_down;
 LIST_HEAD(mk_partitions);
@@ -61,31 +63,6 @@ int mk_fail(struct mk_message *message, int error, const char *format, ...)
 	vsnprintf(message->text, sizeof(message->text), format, args);
 	va_end(args);
 	return error;
-}
-
-/**
- * mk_escape - make a string from another kernel fit to be shown
- * @to: out: printable ASCII, NUL-terminated; all else becomes \xNN
- * @size: of @to
- * @from: hostile bytes, a copy; ends at a NUL or after @count bytes
- * @count: of @from
- */
-void mk_escape(char *to, size_t size, const char *from, size_t count)
-{
-	size_t i, used = 0;
-
-	for (i = 0; i < count && from[i]; i++) {
-		bool plain = from[i] >= 0x20 && from[i] < 0x7f && from[i] != '\\';
-
-		if (used + (plain ? 1 : 4) >= size)
-			break;
-		if (plain)
-			to[used++] = from[i];
-		else
-			used += scnprintf(to + used, size - used, "\\x%02x",
-					  (u8)from[i]);
-	}
-	memset(to + used, 0, size - used);
 }
 
 static void learn_panic(struct mk_partition *p)
@@ -156,18 +133,19 @@ static void learn_answer(struct mk_partition *p, u32 channel)
 	wake_up_all(&p->wait);
 }
 
-/* The doorbell rang, for this partition or for another one: is there news? */
+/* The doorbell rang, or somebody may have rung in vain: is there news? */
 static void look(struct work_struct *work)
 {
 	struct mk_partition *p = container_of(work, struct mk_partition, work);
 	struct mk_app_page *app;
-	bool more = false;
+	bool more = false, settling = false;
 	u32 said, channel;
 	u64 written;
 
 	mutex_lock(&p->lock);
 	if (p->destroyed || !mk_state_live(p->state))
 		goto unlock;
+	settling = mk_doorbell_settle(p);
 	app = mk_app_page(p);
 	said = smp_load_acquire(&app->state);	/* before its console */
 	if (READ_ONCE(app->magic) != MK_SHARED_MAGIC ||
@@ -185,7 +163,9 @@ static void look(struct work_struct *work)
 	learn_state(p, said);
 unlock:
 	mutex_unlock(&p->lock);
-	if (more)
+	if (settling)
+		usleep_range(SETTLE_US, 2 * SETTLE_US);
+	if (more || settling)
 		queue_work(mk_queue, &p->work);
 }
 
@@ -307,6 +287,7 @@ static struct mk_partition *allocate(const u8 *uuid, const char *name)
 		goto free;
 	kref_init(&p->ref);
 	mutex_init(&p->lock);
+	raw_spin_lock_init(&p->nmi_lock);
 	init_waitqueue_head(&p->wait);
 	INIT_WORK(&p->work, look);
 	INIT_DELAYED_WORK(&p->room, look_for_room);
@@ -318,8 +299,13 @@ static struct mk_partition *allocate(const u8 *uuid, const char *name)
 		goto free_low;
 	if (mk_console_init(p))
 		goto put_memory;
+	if (mk_doorbell_open(p))
+		goto free_log;
 	return p;
 
+free_log:
+	cancel_work_sync(&p->work);
+	kvfree(p->log.bytes);
 put_memory:
 	mk_memory_put(p->memory);
 free_low:
@@ -382,6 +368,8 @@ struct mk_partition *mk_partition_new(const u8 *uuid, const char *name,
 		pr_info("%s: created, UUID %pUb\n", p->label, p->uuid);
 		return p;
 	}
+	mk_doorbell_close(p);
+	cancel_work_sync(&p->work);
 	mk_memory_put(p->memory);
 	mk_partition_put(p);
 	return ERR_PTR(ret);
@@ -401,6 +389,7 @@ void mk_partition_remove(struct mk_partition *p)
 	list_del_rcu(&p->link);
 	mutex_unlock(&mk_partition_list_lock);
 	synchronize_rcu();
+	mk_doorbell_close(p);
 	cancel_work_sync(&p->work);
 	cancel_delayed_work_sync(&p->room);
 }

@@ -2,7 +2,7 @@
 """What an app kernel tells of itself without being asked, and how clients see it."""
 
 from device_test import BOOT
-from lib.testing import MachineTest
+from lib.testing import RESUMED, SUSPENDED, MachineTest
 
 
 class StatsPage(MachineTest):
@@ -37,4 +37,98 @@ class StatsPage(MachineTest):
             assert later.each[0][6] > idle
             assert sum(later.each[0][4:]) < later.uptime_ns * 3 // 2
             partition.destroy()
+            """)
+
+    def test_doorbell_moves_away_from_a_cpu_that_goes_offline(self):
+        self.script(BOOT, """
+            def doorbells():
+                for line in open("/proc/interrupts"):
+                    if line.split()[-1] == "multikernel":
+                        irq = line.split(":")[0].strip()
+                        path = f"/proc/irq/{irq}/effective_affinity_list"
+                        yield irq, int(open(path).read())
+
+            boot()
+            [(irq, cpu)] = doorbells()
+            console = partition.console()
+            def rings():
+                # the shell's echo is a ring, and it comes through the new place
+                before = partition.query().console_bytes
+                os.write(console, b"echo\\n")
+                poll = select.poll()
+                poll.register(console, select.POLLIN)
+                while partition.query().console_bytes == before:
+                    poll.poll(1000)
+                    os.read(console, 4096)
+            rings()
+            for number in (1, 2):
+                with open(f"/sys/devices/system/cpu/cpu{number}/online", "w") as online:
+                    online.write("0")
+                assert dict(doorbells())[irq] != number
+                rings()
+            for number in (1, 2):
+                with open(f"/sys/devices/system/cpu/cpu{number}/online", "w") as online:
+                    online.write("1")
+            partition.destroy()
+            """)
+
+
+class Told(MachineTest):
+    def test_clients_are_told_what_the_app_kernel_counts(self):
+        console = self.start("web", vcpus=2, memory_mib=320)
+        console.command("until [ $(nproc) = 2 ]; do usleep 100000; done; "
+                        "hostname shop; date -s '2001-02-03 04:05:06'")
+        self.run_in("until virsh -q -c multikernel:///system domhostname web | grep shop; do "
+                    "sleep 0.2; done; until virsh -q -c multikernel:///system domtime web --pretty "
+                    "| grep 2001-02-03; do sleep 0.2; done")
+        stats = dict(line.strip().split("=") for line in self.virsh("domstats", "web").split("\n")
+                     if "=" in line)
+        self.assertEqual((stats["vcpu.0.state"], stats["vcpu.1.state"]), ("1", "1"))
+        self.assertGreater(int(stats["vcpu.0.time"]), 0)
+        self.assertGreater(int(stats["cpu.user"]) + int(stats["cpu.system"]), 10**7)
+        kib = int(console.command("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"))
+        self.assertEqual(int(stats["balloon.available"]), kib)
+        self.assertIn(self.run_in("uname -r"), self.virsh("guestinfo", "web", "--os"))
+        self.virsh("cpu-stats", "web")
+
+    def test_watchdog_resets_one_that_hangs(self):
+        path = "/root/watched.xml"
+        xml = self.xml("web", vcpus=2, memory_mib=320, initrd=self.initrd_with_hang_module())
+        self.put(path, xml.replace("<console",
+                                   "<watchdog model='multikernel' action='reset'/><console", 1))
+        self.virsh("define", path)
+        console = self.start_defined("web")
+        console.command("insmod /mk_test_hang.ko")
+        identity = self.virsh("domid", "web")
+        console.type("echo hang-all >/sys/module/mk_test_hang/parameters/how")
+        console = console.comes_up_again()
+        self.assertEqual(self.virsh("domid", "web"), identity)
+        self.assertEqual(self.state("web"), "running (booted)")
+
+    def test_flood_of_doorbells_pauses_the_sender(self):
+        self.start("db").leave()
+        module = self.kernel_module("mk_test_flood")
+        console = self.start("web", vcpus=2, memory_mib=320,
+                             initrd=self.initrd_with("mk_test_flood.ko", module))
+        console.command("until [ $(nproc) = 2 ]; do usleep 100000; done")
+        # An emulated machine does not get to what a real one calls a flood.
+        limit = "/sys/module/multikernel_host/parameters/doorbells_per_second"
+        self.addCleanup(self.run_in, f"echo {self.run_in('cat ' + limit)} >{limit}")
+        self.run_in(f"echo 200 >{limit}")
+        with self.events() as events:
+            console.type("insmod /mk_test_flood.ko "
+                         "shm=$(sed 's/.*multikernel.shm=\\([^ ]*\\).*/\\1/' /proc/cmdline)")
+            events.wait_for("web", SUSPENDED)
+            self.assertIn("paused", self.state("web"))
+            self.virsh("resume", "web")  # it rings on, and is paused again
+            events.wait_for("web", RESUMED)
+            events.wait_for("web", SUSPENDED)
+        self.script("""
+            partitions = {name: Device().open(identity) for identity, name, _ in Device().list()}
+            assert partitions["web"].state() == "paused"
+            assert partitions["web"].query().doorbells > 100
+            before = partitions["db"].query().heartbeat
+            while partitions["db"].query().heartbeat < before + 8:
+                time.sleep(0.1)
+            assert partitions["db"].state() == "running"
             """)

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mk_test_flood.ko: rings the host's doorbell from every CPU, as fast as they can,
+ * with interrupts off, for ever. For the machine tests, in an app kernel only; never
+ * installed.
+ *
+ *   insmod mk_test_flood.ko shm=0x...	as multikernel.shm= of the command line says
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/err.h>
+#include <linux/io.h>
+#include <linux/irqflags.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <asm/apic.h>
+
+#define DOORBELL_AT	32	/* mk_host_page.doorbell of multikernel_shared.h */
+
+static unsigned long shm;
+module_param(shm, ulong, 0);
+MODULE_PARM_DESC(shm, "physical address of the control area");
+
+static u64 doorbell;
+static struct task_struct *threads[NR_CPUS];
+
+static int flood(void *unused)
+{
+	local_irq_disable();
+	for (;;) {
+		while (native_apic_mem_read(APIC_ICR) & APIC_ICR_BUSY)
+			cpu_relax();
+		native_apic_mem_write(APIC_ICR2, upper_32_bits(doorbell) << 24);
+		native_apic_mem_write(APIC_ICR, APIC_DM_FIXED | lower_32_bits(doorbell));
+	}
+	return 0;
+}
+
+static int __init flood_init(void)
+{
+	unsigned int cpu, me;
+	void *page;
+
+	page = memremap(shm, PAGE_SIZE, MEMREMAP_WB);
+	if (!page)
+		return -ENOMEM;
+	doorbell = READ_ONCE(*(u64 *)(page + DOORBELL_AT));
+	memunmap(page);
+	pr_info("from %u CPUs\n", num_online_cpus());
+	for_each_online_cpu(cpu) {
+		threads[cpu] = kthread_create_on_cpu(flood, NULL, cpu, "mk_flood/%u");
+		if (IS_ERR(threads[cpu]))
+			return PTR_ERR(threads[cpu]);
+	}
+	/* this CPU's last: it never comes back to start another */
+	me = get_cpu();
+	for_each_online_cpu(cpu)
+		if (cpu != me)
+			wake_up_process(threads[cpu]);
+	wake_up_process(threads[me]);
+	put_cpu();
+	return 0;
+}
+module_init(flood_init);
+
+MODULE_DESCRIPTION("Floods the host with doorbells, for tests");
+MODULE_LICENSE("GPL");
