@@ -7,6 +7,7 @@
 #include <glib.h>
 #include <systemd/sd-daemon.h>
 
+#include <chrono>
 #include <csignal>
 
 #include "api/dispatch.h"
@@ -43,13 +44,13 @@ bool has_active_domain(const domain::Driver& driver) {
 using MainLoop = std::unique_ptr<GMainLoop, decltype(&g_main_loop_unref)>;
 
 // Runs the loop until a signal or --timeout ends it.
-void run_loop(const DaemonOptions& options, const domain::Driver& driver,
-              const rpc::Server& server) {
+void run_loop(const DaemonOptions& options, domain::Driver& driver, const rpc::Server& server) {
     const MainLoop loop(g_main_loop_new(nullptr, FALSE), g_main_loop_unref);
     const auto quit = [&loop] { g_main_loop_quit(loop.get()); };
     const auto terminate = EventSource::on_signal(SIGTERM, quit);
     const auto interrupt = EventSource::on_signal(SIGINT, quit);
     const auto hang_up = EventSource::on_signal(SIGHUP, [&options] { reload(options); });
+    const auto heartbeats = EventSource::timer(1000, [&driver] { driver.look_at_heartbeats(); });
     EventSource idle;
     unsigned idle_s = 0;
     if (options.timeout_s > 0)
@@ -78,6 +79,7 @@ void run_daemon(const DaemonOptions& options, std::unique_ptr<backend::Backend> 
     if (!conf.auto_dump_path.empty())
         paths.dump_dir = conf.auto_dump_path;
     domain::Driver driver(paths, std::move(backend));
+    driver.set_watchdog_timeout(std::chrono::seconds(conf.watchdog_timeout_s));
     rpc::Server server(conf.server,
                        {api::remote_program(driver, {.socket_dir = options.socket_dir})});
     for (auto& socket : sockets.take())

@@ -95,6 +95,10 @@ void apply(const Line& line, std::string_view text, DaemonConf& conf) {
         conf.auto_dump_path = folder_of(line, key, value);
         return;
     }
+    if (key == "watchdog_timeout") {
+        conf.watchdog_timeout_s = number_of(line, key, value, 2, 86400);
+        return;
+    }
     const auto found = keys().find(key);
     if (found == keys().end())
         throw line.wrong(fmt::format("unknown key '{}'", key));

@@ -16,6 +16,7 @@ struct DaemonConf {
     rpc::Settings server;
     log::Level log_level = log::Level::info;
     std::string auto_dump_path;  // empty: domain::Paths' own
+    unsigned watchdog_timeout_s = 10;
 };
 
 // `name` is what errors call the file.

@@ -27,6 +27,7 @@ int event_id_of(const domain::Event& event) {
     struct Visitor {
         int operator()(const domain::LifecycleEvent&) { return VIR_DOMAIN_EVENT_ID_LIFECYCLE; }
         int operator()(const domain::RebootEvent&) { return VIR_DOMAIN_EVENT_ID_REBOOT; }
+        int operator()(const domain::WatchdogEvent&) { return VIR_DOMAIN_EVENT_ID_WATCHDOG; }
         int operator()(const domain::MetadataChangeEvent&) {
             return VIR_DOMAIN_EVENT_ID_METADATA_CHANGE;
         }
@@ -83,6 +84,19 @@ class MessageOf {
         message->callbackID = callback;
         encode_domain(domain, message->msg.dom);
         return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_REBOOT, message.encode()};
+    }
+    EventMessage operator()(const domain::WatchdogEvent& event) const {
+        if (legacy) {
+            protocol::Xdr<remote_domain_event_watchdog_msg> message;
+            encode_domain(domain, message->dom);
+            message->action = event.action;
+            return {REMOTE_PROC_DOMAIN_EVENT_WATCHDOG, message.encode()};
+        }
+        protocol::Xdr<remote_domain_event_callback_watchdog_msg> message;
+        message->callbackID = callback;
+        encode_domain(domain, message->msg.dom);
+        message->msg.action = event.action;
+        return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_WATCHDOG, message.encode()};
     }
     // Newer than the legacy calls.
     EventMessage operator()(const domain::MetadataChangeEvent& event) const {

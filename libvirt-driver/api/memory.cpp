@@ -5,6 +5,7 @@
 
 #include "api/encode.h"
 #include "api/table.h"
+#include "api/usage.h"
 
 namespace mk::api {
 
@@ -15,34 +16,21 @@ void domain_get_max_memory(Call& call, const remote_domain_get_max_memory_args& 
     ret.memory = find(call, args.dom).current().memory_kib;
 }
 
-// In libvirt's meaning of the tags (virDomainMemoryStatTags): `available` is all that the app
-// kernel can use, `usable` what it could give away, `unused` what it has not touched.
-std::vector<remote_domain_memory_stat> memory_stats(const backend::Status& status) {
-    const auto stat = [](int tag, std::uint64_t kib) {
-        return remote_domain_memory_stat{.tag = tag, .val = kib};
-    };
-    std::vector<remote_domain_memory_stat> stats = {
-        stat(VIR_DOMAIN_MEMORY_STAT_ACTUAL_BALLOON, status.memory_kib)};
-    if (status.app) {
-        stats.push_back(stat(VIR_DOMAIN_MEMORY_STAT_UNUSED, status.app->free_kib));
-        stats.push_back(stat(VIR_DOMAIN_MEMORY_STAT_AVAILABLE, status.app->total_kib));
-        stats.push_back(stat(VIR_DOMAIN_MEMORY_STAT_USABLE, status.app->available_kib));
-    }
-    stats.push_back(stat(VIR_DOMAIN_MEMORY_STAT_RSS, status.memory_kib));
-    return stats;
-}
-
 void domain_memory_stats(Call& call, const remote_domain_memory_stats_args& args,
                          remote_domain_memory_stats_ret& ret) {
     if (args.maxStats > REMOTE_DOMAIN_MEMORY_STATS_MAX)
         throw Error(VIR_ERR_INTERNAL_ERROR, "maxStats > REMOTE_DOMAIN_MEMORY_STATS_MAX");
     const auto domain = find(call, args.dom);
     require_active(domain);
-    const auto stats = memory_stats(call.driver.status(domain.uuid));
+    const auto usage = usage_of(call, domain);
+    const auto stats = usage ? memory_stats(*usage) : std::vector<MemoryStat>();
     const std::size_t count = std::min<std::size_t>(args.maxStats, stats.size());
     ret.stats.stats_val = protocol::make_array<remote_domain_memory_stat>(count);
     ret.stats.stats_len = static_cast<unsigned>(count);
-    std::copy_n(stats.begin(), count, ret.stats.stats_val);
+    std::transform(stats.begin(), stats.begin() + static_cast<std::ptrdiff_t>(count),
+                   ret.stats.stats_val, [](const MemoryStat& stat) {
+                       return remote_domain_memory_stat{.tag = stat.tag, .val = stat.value};
+                   });
 }
 
 void domain_set_memory(Call& call, const remote_domain_set_memory_args& args) {
@@ -58,9 +46,13 @@ void domain_set_max_memory(Call& call, const remote_domain_set_max_memory_args& 
     call.driver.set_memory(find(call, args.dom).uuid, args.memory, true, {});
 }
 
+constexpr char no_period[] =
+    "app kernels report their memory once a second; the period cannot be changed";
+
 const Row rows[] = {
     row<domain_get_max_memory>(REMOTE_PROC_DOMAIN_GET_MAX_MEMORY),
     row<domain_memory_stats>(REMOTE_PROC_DOMAIN_MEMORY_STATS),
+    row<refuse<no_period>>(REMOTE_PROC_DOMAIN_SET_MEMORY_STATS_PERIOD),
     row<domain_set_memory>(REMOTE_PROC_DOMAIN_SET_MEMORY),
     row<domain_set_memory_flags>(REMOTE_PROC_DOMAIN_SET_MEMORY_FLAGS, VIR_DOMAIN_AFFECT_LIVE |
                                                                           VIR_DOMAIN_AFFECT_CONFIG |

@@ -64,6 +64,7 @@ std::span<const Row> plug_rows();
 std::span<const Row> console_rows();
 std::span<const Row> stats_rows();
 std::span<const Row> event_rows();
+std::span<const Row> guest_rows();
 std::span<const Row> node_rows();
 std::span<const Row> absent_rows();
 

@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <optional>
 
 #include "api/encode.h"
 #include "api/table.h"
+#include "api/usage.h"
 
 namespace mk::api {
 
@@ -64,13 +66,10 @@ void encode_map(const CpuSet& cpus, std::size_t length, char* out) {
     std::memcpy(out, bytes.data(), length);
 }
 
-// Time of one vCPU. The app kernel reports the sum, so it is known of a single vCPU only; 0 is
-// libvirt's "not known" here.
-std::uint64_t vcpu_time(Call& call, const domain::DomainView& domain) {
-    if (domain.details.cpus.size() != 1)
-        return 0;
-    const auto status = call.driver.status(domain.uuid);
-    return status.app ? status.app->busy_ns : 0;
+// Time of the vCPU on this CPU; 0 is libvirt's "not known" here.
+std::uint64_t vcpu_time(const std::optional<Usage>& usage, unsigned cpu) {
+    const auto* times = usage ? times_of(*usage, cpu) : nullptr;
+    return times != nullptr ? busy_ns(*times) : 0;
 }
 
 void domain_get_vcpus(Call& call, const remote_domain_get_vcpus_args& args,
@@ -87,7 +86,7 @@ void domain_get_vcpus(Call& call, const remote_domain_get_vcpus_args& args,
     const std::vector<unsigned> ids = domain.current().online_vcpus();
     const std::size_t count = std::min<std::size_t>(args.maxinfo, cpus.size());
     const auto length = static_cast<std::size_t>(args.maplen);
-    const std::uint64_t time = vcpu_time(call, domain);
+    const auto usage = usage_of(call, domain);
 
     ret.info.info_val = protocol::make_array<remote_vcpu_info>(count);
     ret.info.info_len = static_cast<unsigned>(count);
@@ -96,7 +95,7 @@ void domain_get_vcpus(Call& call, const remote_domain_get_vcpus_args& args,
     for (std::size_t i = 0; i < count; i++) {
         ret.info.info_val[i] = {.number = i < ids.size() ? ids[i] : static_cast<unsigned>(i),
                                 .state = VIR_VCPU_RUNNING,
-                                .cpu_time = time,
+                                .cpu_time = vcpu_time(usage, cpus[i]),
                                 .cpu = static_cast<int>(cpus[i])};
         if (length > 0)
             encode_map({cpus[i]}, length, ret.cpumaps.cpumaps_val + i * length);

@@ -27,6 +27,9 @@ enum class Action {
     coredump_restart
 };
 
+// <watchdog action=>: what follows when the heartbeat of the app kernel is lost.
+enum class WatchdogAction { reset, poweroff, pause, dump, inject_nmi, none };
+
 // The one console an app kernel has: hvc0. <serial> and the first <console> are the same
 // device, as libvirt has it for hvm domains.
 struct Console {
@@ -91,6 +94,7 @@ struct Definition {
     Action on_crash = Action::destroy;
 
     std::optional<Console> console;
+    std::optional<WatchdogAction> watchdog;  // nullopt: no <watchdog>, as 'none'
 
     bool operator==(const Definition&) const = default;
 

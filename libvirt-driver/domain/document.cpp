@@ -58,6 +58,19 @@ bool says_the_choice(const Definition& definition, const std::vector<unsigned>& 
 
 }  // namespace
 
+namespace {
+
+constexpr std::array<std::pair<WatchdogAction, std::string_view>, 6> watchdog_names = {{
+    {WatchdogAction::reset, "reset"},
+    {WatchdogAction::poweroff, "poweroff"},
+    {WatchdogAction::pause, "pause"},
+    {WatchdogAction::dump, "dump"},
+    {WatchdogAction::inject_nmi, "inject-nmi"},
+    {WatchdogAction::none, "none"},
+}};
+
+}  // namespace
+
 std::optional<Action> action_from(std::string_view word) noexcept {
     const auto* found = std::find_if(action_words.begin(), action_words.end(),
                                      [word](const auto& entry) { return entry.second == word; });
@@ -68,6 +81,22 @@ std::string_view to_string(Action action) noexcept {
     const auto* found = std::find_if(action_words.begin(), action_words.end(),
                                      [action](const auto& entry) { return entry.first == action; });
     return found->second;
+}
+
+std::optional<WatchdogAction> watchdog_action_from(std::string_view word) noexcept {
+    for (const auto& [action, name] : watchdog_names) {
+        if (name == word)
+            return action;
+    }
+    return std::nullopt;
+}
+
+std::string_view to_string(WatchdogAction action) noexcept {
+    for (const auto& [known, name] : watchdog_names) {
+        if (known == action)
+            return name;
+    }
+    return "none";
 }
 
 std::string print_cpus(const std::vector<unsigned>& cpus) {

@@ -22,6 +22,8 @@ namespace mk::domain {
 
 [[nodiscard]] std::optional<Action> action_from(std::string_view word) noexcept;
 [[nodiscard]] std::string_view to_string(Action action) noexcept;
+[[nodiscard]] std::optional<WatchdogAction> watchdog_action_from(std::string_view word) noexcept;
+[[nodiscard]] std::string_view to_string(WatchdogAction action) noexcept;
 
 // "2,4,3": CPUs in the order of the vCPUs, so no CpuSet.
 [[nodiscard]] std::string print_cpus(const std::vector<unsigned>& cpus);

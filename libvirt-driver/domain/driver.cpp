@@ -186,4 +186,9 @@ backend::Status Driver::status(const Uuid& uuid) {
     return impl_->lifecycle.status(impl_->domains.find(uuid));
 }
 
+std::optional<backend::AppStats> Driver::stats(const Uuid& uuid) {
+    require_active(impl_->domains.find(uuid)->view());
+    return impl_->backend->stats(uuid);
+}
+
 }  // namespace mk::domain

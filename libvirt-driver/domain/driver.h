@@ -198,6 +198,15 @@ class Driver {
 
     // Throws VIR_ERR_OPERATION_INVALID if not active. The backend's numbers of this moment.
     [[nodiscard]] backend::Status status(const Uuid& uuid);
+    // How long the heartbeat of an app kernel may stand still (10 s unless set); then an event
+    // tells, and the action of <watchdog> follows on another thread.
+    void set_watchdog_timeout(std::chrono::seconds timeout);
+    // Looks at all of them; `now` is what the timeout is measured by.
+    void check_heartbeats(std::chrono::steady_clock::time_point now);
+    // The same on a worker. Does not wait; to be called about once a second.
+    void look_at_heartbeats();
+    // As status(); nullopt: its app kernel has said nothing yet.
+    [[nodiscard]] std::optional<backend::AppStats> stats(const Uuid& uuid);
 
     // `force`: end the other viewer; else VIR_ERR_OPERATION_FAILED "Active console session exists
     // for this domain". `device`: empty, "serial0" or "console0", else VIR_ERR_INVALID_ARG.

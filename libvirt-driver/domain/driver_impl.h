@@ -11,6 +11,7 @@
 #include "domain/context.h"
 #include "domain/domain_list.h"
 #include "domain/driver.h"
+#include "domain/heartbeat.h"
 #include "domain/lifecycle.h"
 #include "domain/store.h"
 #include "host/pool.h"
@@ -43,6 +44,8 @@ struct Driver::Impl {
     Workers workers{4};
     DomainList domains;
     Lifecycle lifecycle;
+    Heartbeats heartbeats;
+    std::atomic<bool> checking_heartbeats = false;
     std::atomic<bool> autostart_ended = false;
 };
 

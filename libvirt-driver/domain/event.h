@@ -30,6 +30,9 @@ struct LifecycleEvent {
     int detail;  // virDomainEvent<Type>DetailType
 };
 struct RebootEvent {};
+struct WatchdogEvent {
+    virDomainEventWatchdogAction action;
+};
 struct MetadataChangeEvent {
     virDomainMetadataType type;
     std::string uri;  // of an element; empty otherwise
@@ -49,8 +52,8 @@ struct BalloonEvent {
 
 struct Event {
     DomainIdentity domain;
-    std::variant<LifecycleEvent, RebootEvent, MetadataChangeEvent, JobCompletedEvent, DeviceEvent,
-                 BalloonEvent>
+    std::variant<LifecycleEvent, RebootEvent, WatchdogEvent, MetadataChangeEvent, JobCompletedEvent,
+                 DeviceEvent, BalloonEvent>
         what;
 };
 

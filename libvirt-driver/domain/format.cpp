@@ -178,6 +178,10 @@ void write_devices(std::string& out, const Definition& definition, const LiveDet
     if (definition.console) {
         write_console(out, *definition.console, live);
     }
+    if (definition.watchdog) {
+        out += fmt::format("    <watchdog model='multikernel' action='{}'/>\n",
+                           to_string(*definition.watchdog));
+    }
     out += definition.memballoon_none ? "    <memballoon model='none'/>\n" : "";
     write_memory_devices(out, definition, live);
     out += "  </devices>\n";

@@ -104,6 +104,8 @@ class Lifecycle {
     // Does what follows if its app kernel has ended: on_poweroff, on_reboot, on_crash. Never
     // throws; a failure goes to the log. REQUIRES: no job is held by this thread.
     void answer(const std::shared_ptr<Domain>& domain) noexcept;
+    // Does what <watchdog> says if it still hangs as `seen` tells. Likewise.
+    void answer_hang(const std::shared_ptr<Domain>& domain, const backend::Status& seen) noexcept;
     // What answer() does, for whoever holds the job.
     void answer_end(const Job& job);
 
@@ -130,6 +132,7 @@ class Lifecycle {
     void finish_restart(const Job& job);
     void answer_panic(const Job& job, const backend::Status& status);
     void answer_loss(const Job& job);
+    void follow_watchdog(const Job& job);
     void follow(const Job& job, Action action, const Ending& ending);
     bool restart_ended(const Job& job);
     void write_dump(const Job& job, const DumpRequest& request, dump::Progress& progress);

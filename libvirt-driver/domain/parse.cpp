@@ -4,6 +4,8 @@
 // not honoured before anything here looks at a value, so what is not read here is live only.
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "domain/definition.h"
 #include "domain/document.h"
 #include "domain/elements.h"
@@ -231,6 +233,31 @@ Console merge(const Console& serial, const Console& console) {
     return out;
 }
 
+void read_watchdog(const xmlNode* devices, Definition& out) {
+    const xmlNode* watchdog = xml_child(devices, "watchdog");
+    if (watchdog == nullptr) {
+        return;
+    }
+    const auto all = xml_children(devices);
+    if (std::count_if(all.begin(), all.end(),
+                      [](const xmlNode* node) { return xml_name(node) == "watchdog"; }) > 1) {
+        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                    "a second domain/devices/watchdog is not supported: an app kernel has one "
+                    "heartbeat");
+    }
+    const std::string model = xml_attribute(watchdog, "model").value_or("");
+    if (model != "multikernel") {
+        refuse_value("domain/devices/watchdog@model", model,
+                     "the heartbeat of an app kernel is 'multikernel'");
+    }
+    const std::string action = xml_attribute(watchdog, "action").value_or("reset");
+    out.watchdog = watchdog_action_from(action);
+    if (!out.watchdog) {
+        refuse_value("domain/devices/watchdog@action", action,
+                     "'reset', 'poweroff', 'pause', 'dump', 'inject-nmi' and 'none' are");
+    }
+}
+
 void read_devices(const xmlNode* root, Definition& out) {
     const xmlNode* devices = xml_child(root, "devices");
     if (devices == nullptr) {
@@ -250,6 +277,7 @@ void read_devices(const xmlNode* root, Definition& out) {
             out.memory_devices.push_back(read_memory_device(child));
         }
     }
+    read_watchdog(devices, out);
     const xmlNode* serial = only_port(devices, "serial");
     const xmlNode* console = only_port(devices, "console");
     if (serial != nullptr) {

@@ -34,7 +34,7 @@ std::string lifecycle_words(const domain::LifecycleEvent& event) {
             return "stopped " +
                    pick({"shutdown", "destroyed", "crashed", "migrated", "saved", "failed"});
         case VIR_DOMAIN_EVENT_SUSPENDED:
-            return "suspended " + pick({"paused"});
+            return "suspended " + pick({"paused", "migrated", "ioerror", "watchdog"});
         case VIR_DOMAIN_EVENT_RESUMED:
             return "resumed " + pick({"unpaused"});
         case VIR_DOMAIN_EVENT_SHUTDOWN:
@@ -64,6 +64,8 @@ std::string describe(const domain::Event& event) {
     }
     if (const auto* balloon = std::get_if<domain::BalloonEvent>(&event.what))
         return fmt::format("{} memory {}", name, balloon->current_kib);
+    if (const auto* watchdog = std::get_if<domain::WatchdogEvent>(&event.what))
+        return fmt::format("{} watchdog {}", name, static_cast<int>(watchdog->action));
     return name + " reboot";
 }
 

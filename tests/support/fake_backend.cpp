@@ -147,6 +147,8 @@ backend::Status FakeBackend::status(const Uuid& uuid) {
         while (::read(watch.reader.get(), bytes.data(), bytes.size()) > 0) {
         }
     }
+    if (partition.status.app && partition.status.state == State::running && !partition.hung)
+        partition.status.app->heartbeat++;
     return partition.status;
 }
 

@@ -56,6 +56,8 @@ class FakeMachine {
     };
     void app_answers(const Uuid& uuid, backend::Request what, const Manners& manners);
     void app_reports(const Uuid& uuid, const backend::AppStats& stats);
+    // It hangs: its heartbeat, which else moves at each look, stands still; or it goes on.
+    void app_hangs(const Uuid& uuid, bool hangs = true);
     // So many of its CPUs answer no NMI.
     void app_misses_nmi(const Uuid& uuid, unsigned cpus);
     // What has been asked of all app kernels, in order.

@@ -97,6 +97,11 @@ void FakeMachine::app_reports(const Uuid& uuid, const backend::AppStats& stats) 
     find(uuid).stats = stats;
 }
 
+void FakeMachine::app_hangs(const Uuid& uuid, bool hangs) {
+    const std::scoped_lock lock(mutex_);
+    find(uuid).hung = hangs;
+}
+
 void FakeMachine::app_misses_nmi(const Uuid& uuid, unsigned cpus) {
     const std::scoped_lock lock(mutex_);
     find(uuid).deaf_cpus = cpus;

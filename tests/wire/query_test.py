@@ -72,7 +72,11 @@ class Running(WireTest):
 
     def test_dommemstat_has_what_the_app_kernel_reports(self):
         stats = dict(line.split() for line in self.virsh("dommemstat", "web").split("\n"))
-        self.assertEqual(set(stats), {"actual", "unused", "available", "usable", "rss"})
+        self.assertEqual(set(stats), {
+            "actual", "swap_in", "swap_out", "major_fault", "minor_fault", "unused", "available",
+            "usable", "last_update", "disk_caches", "rss"})
+        self.assertEqual((stats["major_fault"], stats["minor_fault"]), ("3", "1000"))
+        self.assertEqual(stats["last_update"], "1800000000")
         self.assertEqual((stats["actual"], stats["rss"]), (str(256 * 1024),) * 2)
         self.assertLessEqual(int(stats["unused"]), int(stats["available"]))
         self.assertLessEqual(int(stats["available"]), 256 * 1024)
@@ -87,7 +91,45 @@ class Running(WireTest):
         self.assertGreaterEqual(int(stats["balloon.available"]), int(stats["balloon.unused"]))
         self.assertEqual((stats["net.count"], stats["block.count"]), ("0", "0"))
         self.assertIn("cpu.time", stats)
-        self.assertNotIn("cpu.user", stats)  # not known: left out, never 0
+        self.assertEqual((stats["cpu.user"], stats["cpu.system"]), ("300000000", "450000000"))
+        self.assertEqual((stats["vcpu.0.time"], stats["vcpu.1.time"]), ("250000000", "500000000"))
+        self.assertEqual(stats["balloon.major_fault"], "3")
+        self.assertEqual(stats["balloon.last-update"], "1800000000")
+        self.assertNotIn("vcpu.0.halted", stats)  # not known: left out, never 0
+
+    def test_cpu_stats_are_of_host_cpus(self):
+        cpus = [int(pairs(block)["CPU"])
+                for block in self.virsh("vcpuinfo", "web").split("\n\n")]
+        domain = self.connect().lookupByName("web")
+        each = domain.getCPUStats(False)
+        self.assertEqual(len(each), 8)
+        self.assertEqual({cpu: times["cpu_time"] for cpu, times in enumerate(each)
+                          if times["cpu_time"]}, {cpus[0]: 250000000, cpus[1]: 500000000})
+        self.assertEqual(each[cpus[1]]["vcpu_time"], 500000000)
+        total, = domain.getCPUStats(True)
+        self.assertEqual((total["user_time"], total["system_time"]), (300000000, 450000000))
+        self.assertIn("cpu_time", total)
+        self.virsh("cpu-stats", "web")
+        self.assertIn("CPU7:", self.virsh("cpu-stats", "web", "--start", "6", "--count", "2"))
+        self.assertIn("period cannot be changed",
+                      self.virsh_fails("dommemstat", "web", "--period", "5"))
+
+    def test_what_a_guest_agent_would_say(self):
+        self.assertEqual(self.virsh("domtime", "web"), "Time: 1800000000")
+        self.assertEqual(self.virsh("domhostname", "web"), "web")
+        self.assertEqual(self.connect().lookupByName("web").guestInfo(0),
+                         {"os.name": "Linux", "os.kernel-release": "6.1.0-fake",
+                          "os.machine": "x86_64", "hostname": "web"})
+        self.assertEqual(pairs(self.virsh("guestinfo", "web", "--hostname")), {"hostname": "web"})
+        self.assertIn("operating system and host name only",
+                      self.virsh_fails("guestinfo", "web", "--user"))
+        self.assertIn("no hostname found",
+                      self.virsh_fails("domhostname", "web", "--source", "lease"))
+        self.assertIn("cannot be set from outside", self.virsh_fails("domtime", "web", "--now"))
+        connection = libvirt.open(self.daemon.uri(readonly=True))
+        self.addCleanup(connection.close)
+        self.assert_code(libvirt.VIR_ERR_OPERATION_DENIED,
+                         connection.lookupByName("web").getTime)
 
     def test_domstats_groups_and_filters(self):
         self.define("shop")
@@ -143,11 +185,8 @@ class Running(WireTest):
 
     def test_queries_that_we_do_not_know_are_not_supported(self):
         domain = self.connect().lookupByName("web")
-        for call, name in ((lambda: domain.hostname(0), "virDomainGetHostname"),
-                           (domain.fsInfo, "virDomainGetFSInfo"),
-                           (lambda: domain.guestInfo(0), "virDomainGetGuestInfo"),
+        for call, name in ((domain.fsInfo, "virDomainGetFSInfo"),
                            (domain.securityLabel, "virDomainGetSecurityLabel"),
-                           (domain.getTime, "virDomainGetTime"),
                            (lambda: domain.blockStats("vda"), "virDomainBlockStats"),
                            (lambda: domain.interfaceStats("vnet0"), "virDomainInterfaceStats")):
             with self.subTest(call=name):
