@@ -19,9 +19,6 @@
 
 #include "app.h"
 
-#define FIRST_VECTOR	32	/* below are exceptions */
-#define LAST_VECTOR	255
-
 static struct fwnode_handle *fwnode;
 static struct irq_domain *domain;
 static int doorbell_irq;
@@ -62,11 +59,10 @@ void mk_send_interrupt(u32 apic_id, u32 command)
  */
 void mk_ring_host(void)
 {
-	u64 doorbell = READ_ONCE(mk_shared.host->doorbell);
-	u32 vector = lower_32_bits(doorbell);
+	u32 apic_id, vector;
 
-	if (vector >= FIRST_VECTOR && vector <= LAST_VECTOR)
-		mk_send_interrupt(upper_32_bits(doorbell), APIC_DM_FIXED | vector);
+	if (mk_doorbell_unpack(READ_ONCE(mk_shared.host->doorbell), &apic_id, &vector))
+		mk_send_interrupt(apic_id, APIC_DM_FIXED | vector);
 }
 
 /*

@@ -298,10 +298,9 @@ void mk_doorbell_start(struct mk_partition *p)
  */
 void mk_doorbell_ring(struct mk_partition *p)
 {
-	u64 doorbell = READ_ONCE(mk_app_page(p)->doorbell);
-	u32 apic_id = doorbell >> 32, vector = (u32)doorbell, i;
+	u32 apic_id, vector, i;
 
-	if (vector < 32 || vector > 255)
+	if (!mk_doorbell_unpack(READ_ONCE(mk_app_page(p)->doorbell), &apic_id, &vector))
 		return;
 	for (i = 0; i < p->cpu_count; i++)
 		if (p->cpus[i].role == MK_CPU_RUN &&

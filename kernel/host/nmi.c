@@ -44,7 +44,8 @@ static const struct mk_taken_cpu *find_cpu(struct mk_partition *p, u32 apic_id)
 	u32 i;
 
 	for (i = 0; i < p->cpu_count; i++)
-		if (p->cpus[i].role == MK_CPU_RUN && p->cpus[i].apic_id == apic_id)
+		if (p->cpus[i].role == MK_CPU_RUN && p->cpus[i].apic_id == apic_id &&
+		    READ_ONCE(p->cpus[i].state) == MK_CPU_GIVEN)
 			return &p->cpus[i];
 	return NULL;
 }

@@ -109,16 +109,32 @@ struct mk_app_answer {
 /*
  * Doorbells: a fixed interrupt with @vector at the CPU with @apic_id. Written
  * as one 64 bit word (apic_id in the upper half) so that the reader never sees
- * half of a move to another CPU; vector 0 means: do not ring.
+ * half of a move to another CPU; 0 means: do not ring.
  *
  * "wants": a consumer that is about to sleep sets its wants word, with a full
  * barrier, looks once more, and then sleeps; the producer publishes data, with
  * a full barrier, and rings only if the word is set. What is not console or
  * state (a request, its answer) is always rung for.
  */
+static inline __u32 mk_doorbell_check(__u32 apic_id, __u32 vector)
+{
+	return (apic_id * 0x9e3779b1U ^ vector * 0x85ebca6bU) & 0xffffff00U;
+}
+
 static inline __u64 mk_doorbell_pack(__u32 apic_id, __u32 vector)
 {
-	return ((__u64)apic_id << 32) | vector;
+	return ((__u64)apic_id << 32) | mk_doorbell_check(apic_id, vector) | vector;
+}
+
+/*
+ * Is it a doorbell, and of which CPU and vector? An interrupt that a stray write
+ * made up would hit somebody else: most of the word is a check of the rest.
+ */
+static inline bool mk_doorbell_unpack(__u64 doorbell, __u32 *apic_id, __u32 *vector)
+{
+	*apic_id = doorbell >> 32;
+	*vector = doorbell & 0xff;
+	return *vector >= 32 && doorbell == mk_doorbell_pack(*apic_id, *vector);
 }
 
 /* What the host's NMI is about, mk_host_page.nmi. */

@@ -10,17 +10,26 @@
  *   oops      a null pointer in a kernel thread
  *   panic     a crash with the message "mk_test_hang"
  *   stack     runs off the end of a kernel thread's stack: a crash, too
+ *   bug       a null pointer in an interrupt: a crash
+ *   garbage   a million random writes to the 2 MiB at physical address @area, which
+ *             both kernels map: single bytes and whole words, made from @seed
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/err.h>
+#include <linux/io.h>
+#include <linux/irq_work.h>
 #include <linux/irqflags.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/panic.h>
+#include <linux/prandom.h>
 #include <linux/smp.h>
 #include <linux/string.h>
+
+#define AREA_BYTES	0x200000U
+#define GARBAGE_ROUNDS	1000000U
 
 static void hang(void)
 {
@@ -70,6 +79,47 @@ static void oops(void)
 	WRITE_ONCE(*nowhere, 0);
 }
 
+static void bug_call(struct irq_work *work)
+{
+	oops();
+}
+
+static DEFINE_IRQ_WORK(bug_work, bug_call);
+
+static void bug_in_interrupt(void)
+{
+	irq_work_queue(&bug_work);
+}
+
+static unsigned long area;
+module_param(area, ulong, 0600);
+MODULE_PARM_DESC(area, "physical address for garbage");
+
+static unsigned long seed;
+module_param(seed, ulong, 0600);
+MODULE_PARM_DESC(seed, "what garbage is made from");
+
+static void scatter_garbage(void)
+{
+	u8 *base = memremap(area, AREA_BYTES, MEMREMAP_WB);
+	struct rnd_state state;
+	unsigned int i;
+
+	if (!base)
+		return;
+	prandom_seed_state(&state, seed);
+	for (i = 0; i < GARBAGE_ROUNDS; i++) {
+		u32 at = prandom_u32_state(&state) % AREA_BYTES;
+		u64 value = (u64)prandom_u32_state(&state) << 32 | prandom_u32_state(&state);
+
+		if (value & 1)
+			WRITE_ONCE(base[at], value >> 8);
+		else
+			WRITE_ONCE(*(u64 *)&base[at & ~7U], value >> 8);
+	}
+	pr_info("garbage done\n");
+}
+
 struct action {
 	const char *word;
 	void (*run)(void);
@@ -81,6 +131,8 @@ static const struct action actions[] = {
 	{ "oops",	oops },
 	{ "panic",	crash },
 	{ "stack",	run_off_stack },
+	{ "bug",	bug_in_interrupt },
+	{ "garbage",	scatter_garbage },
 };
 
 static int run_action(void *arg)
@@ -109,7 +161,7 @@ static const struct kernel_param_ops how_ops = {
 	.set = how_set,
 };
 module_param_cb(how, &how_ops, NULL, 0200);
-MODULE_PARM_DESC(how, "hang, hang-all, oops, panic or stack");
+MODULE_PARM_DESC(how, "hang, hang-all, oops, panic, stack, bug or garbage");
 
 MODULE_DESCRIPTION("Breaks a kernel on request, for tests");
 MODULE_LICENSE("GPL");
