@@ -24,7 +24,8 @@ class Dump(MachineTest):
 
     def notes_of(self, core):
         """How many CPUs have registers in a core file."""
-        return int(self.script(f"print(open('{core}', 'rb').read(1 << 16).count(b'CORE' + bytes(4)))"))
+        head = f"open('{core}', 'rb').read(1 << 16)"
+        return int(self.script(f"print({head}.count(b'CORE' + bytes(4)))"))
 
     def test_running_partition_is_interrupted_and_dumped(self):
         console = self.start("web", vcpus=2, memory_mib=320,
