@@ -34,7 +34,7 @@ class Containment(MachineTest):
                 self._unhurt()
 
     def test_death_before_the_module_is_loaded(self):
-        """Without our loader there is no init: a panic that nothing tells of, but for its memory."""
+        """Without our loader there is no init: a panic that only its memory tells of."""
         self.script("""
             import mmap
             partition = Device().create(uuid.uuid4().bytes, "early")

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""CPUs and memory that come and go while an app kernel runs, as stock virsh asks for them."""
+
+import re
+
+from lib.testing import MachineTest
+
+
+class Hotplug(MachineTest):
+    def count(self, *flags):
+        return int(self.virsh("vcpucount", "web", *flags))
+
+    def app_kib(self, console):
+        return int(console.command("grep MemTotal: /proc/meminfo").split()[1])
+
+    def test_cpus_come_move_and_go(self):
+        console = self.start("web", vcpus=2, vcpu_attributes=" current='1'")
+        self.assertEqual(console.command("nproc"), "1")
+        self.virsh("setvcpus", "web", "2", "--live")
+        self.assertEqual(console.command("nproc"), "2")
+        self.assertEqual((self.count("--live", "--active"), self.count("--config", "--active")),
+                         (2, 1))
+        self.assertEqual(self.online_cpus(), "0,3")
+        self.virsh("vcpupin", "web", "1", "3", "--live")
+        self.assertEqual(console.command("nproc"), "2")
+        self.assertEqual(self.online_cpus(), "0,2")
+        self.refused("vcpupin", "web", "0", "2", saying=["x86 cannot take offline"])
+        self.virsh("setvcpus", "web", "1", "--live")
+        self.assertEqual(console.command("nproc"), "1")
+        self.assertEqual(self.online_cpus(), "0,2-3")
+
+    def test_memory_comes_and_goes(self):
+        console = self.start("web", memory_mib=384,
+                             more="<maxMemory slots='2' unit='MiB'>768</maxMemory>")
+        before = self.app_kib(console)
+        self.virsh("setmem", "web", "512M", "--live")
+        self.assertEqual(self.app_kib(console) - before, 128 * 1024)
+        self.assertIn(f"Used memory:    {512 * 1024} KiB", self.virsh("dominfo", "web"))
+        self.virsh("setmem", "web", "384M", "--live")
+        self.assertEqual(self.app_kib(console), before)
+        self.put("/root/dimm.xml", "<memory model='dimm'><target><size unit='MiB'>128</size>"
+                                   "<node>0</node></target></memory>")
+        self.virsh("attach-device", "web", "/root/dimm.xml", "--live")
+        self.assertEqual(self.app_kib(console) - before, 128 * 1024)
+        self.assertTrue(re.search("<alias name='dimm0'/>", self.virsh("dumpxml", "web")))
+        self.virsh("detach-device", "web", "/root/dimm.xml", "--live")
+        self.assertEqual(self.app_kib(console), before)
+        self.virsh("setmem", "web", "256M", "--live")  # the balloon
+        self.assertIn(f"Used memory:    {256 * 1024} KiB", self.virsh("dominfo", "web"))
