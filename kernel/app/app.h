@@ -81,6 +81,7 @@ bool mk_request_withdrawn(const struct mk_request_copy *request);
 int mk_nmi_init(void);
 void mk_nmi_exit(void);
 void mk_nmi_check(void);
+void mk_nmi_print(void);
 void mk_nmi_park_others(void);
 
 /* memory.c */

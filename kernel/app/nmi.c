@@ -68,6 +68,7 @@ struct cpu_nmi {
 static DEFINE_PER_CPU(struct cpu_nmi, cpu_nmi);
 static int online_state;
 
+static atomic_t backtraces;	/* printed since the last mk_nmi_print() */
 static atomic_t holds;		/* counts them */
 static atomic_t settling;	/* the callback is queued */
 static int settling_for;	/* what @holds was then */
@@ -220,8 +221,9 @@ static void obey(struct mk_app_cpu *slot, struct cpu_nmi *me, u32 op,
 	case MK_APP_NMI_LEAVE:
 		leave(slot, me->seen);
 	case MK_APP_NMI_BACKTRACE:
-		pr_warn("NMI backtrace for CPU %d\n", raw_smp_processor_id());
+		pr_warn("NMI backtrace for cpu %d\n", raw_smp_processor_id());
 		dump_stack();
+		atomic_inc(&backtraces);
 		break;
 	}
 	acknowledge(slot, me->seen);
@@ -241,6 +243,23 @@ static bool check(struct pt_regs *regs)
 	me->strays = STRAY_NMIS;
 	me->obeyed_tsc = rdtsc();
 	return true;
+}
+
+/**
+ * mk_nmi_print - bring backtraces to the console
+ *
+ * What is printed in an NMI is in the log; the CPU brings it to the console in its
+ * next interrupt. One that hangs has none, so another CPU does it with a line of its
+ * own.
+ *
+ * Context: interrupt, from the doorbell.
+ */
+void mk_nmi_print(void)
+{
+	int count = atomic_xchg(&backtraces, 0);
+
+	if (count)
+		pr_warn("NMI backtraces of %d cpus\n", count);
 }
 
 /**

@@ -104,8 +104,7 @@ u32 mk_console_room(struct mk_partition *p)
 {
 	u32 used;
 
-	if (p->destroyed || (p->state != MK_STATE_BOOTING &&
-			     p->state != MK_STATE_RUNNING))
+	if (p->destroyed || !mk_state_takes_input(p->state))
 		return 0;
 	/* before the bytes may be overwritten */
 	used = p->log.head - smp_load_acquire(&mk_app_page(p)->rx_tail);

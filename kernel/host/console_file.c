@@ -35,7 +35,8 @@ static u64 current_position(const struct console *console)
 /* No more output can come into this stream. */
 static bool ended(const struct mk_partition *p)
 {
-	return p->destroyed || p->state >= MK_STATE_POWEROFF;
+	return p->destroyed || (p->state >= MK_STATE_POWEROFF &&
+				p->state != MK_STATE_PAUSED);
 }
 
 /* Output that this reader has not seen is gone. */
@@ -158,7 +159,7 @@ static ssize_t console_write(struct file *file, const char __user *from,
 	room = mk_console_room(p);
 	if (p->destroyed)
 		ret = -ENODEV;
-	else if (p->state != MK_STATE_BOOTING && p->state != MK_STATE_RUNNING)
+	else if (!mk_state_takes_input(p->state))
 		ret = -EBUSY;
 	else if (!room && count)
 		ret = -EAGAIN;
@@ -182,7 +183,7 @@ static __poll_t console_poll(struct file *file, poll_table *wait)
 		events |= EPOLLHUP;
 	else if (mk_console_room(p))
 		events |= EPOLLOUT | EPOLLWRNORM;
-	else if (p->state == MK_STATE_BOOTING || p->state == MK_STATE_RUNNING)
+	else if (mk_state_takes_input(p->state))
 		/* nobody rings when input is taken: look now and then */
 		queue_delayed_work(mk_queue, &p->room, HZ / 10);
 	mutex_unlock(&p->lock);

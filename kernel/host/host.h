@@ -207,6 +207,13 @@ static inline bool mk_state_live(u32 state)
 /* States in which resources are given to, and taken from, a running app kernel. */
 #define MK_LIVE_STATES	(BIT(MK_STATE_RUNNING) | BIT(MK_STATE_PAUSED))
 
+/* States in which what is typed will be read, later if it is paused. */
+static inline bool mk_state_takes_input(u32 state)
+{
+	return state == MK_STATE_BOOTING || state == MK_STATE_RUNNING ||
+	       state == MK_STATE_PAUSED;
+}
+
 #include "calls.h"
 
 #endif /* MK_HOST_H */

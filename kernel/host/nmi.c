@@ -242,6 +242,11 @@ int mk_partition_nmi(struct mk_partition *p, u32 op, u32 *missing)
 	if (p->state != MK_STATE_PAUSED)
 		*missing = command(p, op == MK_NMI_BACKTRACE ? MK_APP_NMI_BACKTRACE :
 				   MK_APP_NMI_REGISTERS, ANSWER_MS);
+	if (op == MK_NMI_BACKTRACE) {	/* a CPU that hangs does not print it itself */
+		mutex_lock(&p->lock);
+		mk_doorbell_ring(p);
+		mutex_unlock(&p->lock);
+	}
 	mk_partition_end(p);
 	return 0;
 }
