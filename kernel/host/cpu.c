@@ -24,6 +24,7 @@
 #define PGDIR_SHIFT_4		39	/* of four levels, whatever the host has */
 
 static DEFINE_MUTEX(trampoline_lock);	/* the page at mk_lowmem_trampoline() */
+static DEFINE_PER_CPU(struct mk_scrub_plan, scrub_plan);
 
 static void apic_command(u32 low, u32 apic_id)
 {
@@ -105,6 +106,34 @@ bool mk_cpu_has_apic_id(u32 apic_id)
 	return false;
 }
 
+static void read_cpuid(u32 leaf, u32 subleaf, u32 *values)
+{
+	cpuid_count(leaf, subleaf, &values[MK_EAX], &values[MK_EBX],
+		    &values[MK_ECX], &values[MK_EDX]);
+}
+
+/**
+ * mk_cpu_look - make the plan for scrubbing a CPU that is online
+ * @cpu: this CPU: hybrid processors have several models, and each reads its own
+ *
+ * Context: on @cpu, a callback of CPU hotplug, when the module loads and each
+ * time that the CPU comes online; so nobody needs the plan at that moment.
+ * Return: 0
+ */
+int mk_cpu_look(unsigned int cpu)
+{
+	mk_scrub_make(per_cpu_ptr(&scrub_plan, cpu), read_cpuid);
+	return 0;
+}
+
+/* One that was never online since the module loaded is taken for one like CPU 0. */
+static const struct mk_scrub_plan *plan_of(u32 cpu)
+{
+	const struct mk_scrub_plan *plan = per_cpu_ptr(&scrub_plan, cpu);
+
+	return plan->count ? plan : per_cpu_ptr(&scrub_plan, 0);
+}
+
 static u64 gate(phys_addr_t page, const char *handler)
 {
 	u64 offset = page + (handler - mk_trampoline_start);
@@ -114,8 +143,9 @@ static u64 gate(phys_addr_t page, const char *handler)
 }
 
 /* Written anew each time: low memory can be written by every app kernel. */
-static struct mk_trampoline *prepare_trampoline(u32 mode)
+static struct mk_trampoline *prepare_trampoline(u32 cpu, u32 mode)
 {
+	const struct mk_scrub_plan *plan = plan_of(cpu);
 	phys_addr_t page = mk_lowmem_trampoline();
 	void *base = __va(page);
 	size_t at = mk_trampoline_data - mk_trampoline_start;
@@ -128,6 +158,8 @@ static struct mk_trampoline *prepare_trampoline(u32 mode)
 	memcpy(base, mk_trampoline_start, mk_trampoline_end - mk_trampoline_start);
 	t->cr3 = page + PAGE_SIZE;
 	t->mode = mode;
+	t->planned = plan->count;
+	memcpy(t->plan, plan->registers, sizeof(t->plan));
 	t->stack = page + PAGE_SIZE;
 	t->gdt_limit = sizeof(t->gdt) - 1;
 	t->gdt_base = here + offsetof(struct mk_trampoline, gdt);
@@ -171,35 +203,55 @@ static u32 wake_and_wait(struct mk_trampoline *t, u32 apic_id, u32 wanted)
 	}
 }
 
+/* It reported: was it all of the plan? Also low memory may have been written to. */
+static int check_scrub(u32 cpu, struct mk_trampoline *t, u32 *cleared)
+{
+	u32 planned = plan_of(cpu)->count, walked = READ_ONCE(t->walked);
+	u32 skipped = READ_ONCE(t->skipped);
+
+	if (walked != planned || skipped > walked) {
+		pr_err("CPU %u cleared %u of %u registers\n", cpu, walked, planned);
+		return -EIO;
+	}
+	if (skipped)
+		pr_warn_once("CPU %u lacks %u of %u registers that CPUID names\n",
+			     cpu, skipped, planned);
+	*cleared += walked - skipped;
+	return 0;
+}
+
 /**
  * mk_cpu_probe - does a CPU that got INIT answer, and is it clean?
- * @cpu: its number, for messages
+ * @cpu: its number
  * @apic_id: its APIC id; it got INIT at least INIT_DELAY_US ago
+ * @cleared: the number of registers that it cleared is added to this
  *
- * Sends it through the stub that turns its monitoring units off and reports,
- * and then puts it to sleep with another INIT. A CPU in VMX root operation, for
+ * Sends it through the stub that carries out its plan and reports, and then
+ * puts it to sleep with another INIT. A CPU in VMX root operation, for
  * one, blocks INIT and will not answer; what it may still write to is unknown.
  * Not inlined, so that a test can lose the answer.
  *
  * Context: may sleep; takes the trampoline's lock.
- * Return: 0, or -EIO if it did not answer.
+ * Return: 0, or -EIO if it did not answer, or not do all of the plan.
  */
-noinline int mk_cpu_probe(u32 cpu, u32 apic_id)
+noinline int mk_cpu_probe(u32 cpu, u32 apic_id, u32 *cleared)
 {
 	struct mk_trampoline *t;
+	int ret = -EIO;
 	u32 status;
 
 	mutex_lock(&trampoline_lock);
-	t = prepare_trampoline(MK_TRAMPOLINE_PARK);
+	t = prepare_trampoline(cpu, MK_TRAMPOLINE_PARK);
 	status = mk_fault("stop: answer") ? MK_CPU_SILENT :
 		 wake_and_wait(t, apic_id, MK_CPU_SCRUBBED);
 	mk_cpu_send_init(apic_id);
-	mutex_unlock(&trampoline_lock);
 	if (status == MK_CPU_SCRUBBED)
-		return 0;
-	pr_err("CPU %u (APIC id %u) does not answer: status %u\n", cpu, apic_id,
-	       status);
-	return -EIO;
+		ret = check_scrub(cpu, t, cleared);
+	else
+		pr_err("CPU %u (APIC id %u) does not answer: status %u\n", cpu,
+		       apic_id, status);
+	mutex_unlock(&trampoline_lock);
+	return ret;
 }
 
 static void init_all(struct mk_partition *p)
@@ -222,8 +274,8 @@ static void init_all(struct mk_partition *p)
  */
 int mk_cpu_reset(struct mk_partition *p)
 {
+	u32 cleared = 0, i;
 	int ret = 0;
-	u32 i;
 
 	/*
 	 * Twice: after the first round a CPU that was about to be stopped may
@@ -234,11 +286,11 @@ int mk_cpu_reset(struct mk_partition *p)
 	mk_cpu_wait_init();
 	for (i = 0; i < p->cpu_count; i++)
 		if (p->cpus[i].role == MK_CPU_RUN &&
-		    mk_cpu_probe(p->cpus[i].cpu, p->cpus[i].apic_id))
+		    mk_cpu_probe(p->cpus[i].cpu, p->cpus[i].apic_id, &cleared))
 			ret = -EIO;
 	if (!ret)
-		pr_info("%s: %u CPUs answered the reset and are scrubbed\n",
-			p->label, p->run_count);
+		pr_info("%s: %u CPUs answered the reset and are scrubbed: %u registers\n",
+			p->label, p->run_count, cleared);
 	return ret;
 }
 
@@ -314,7 +366,7 @@ int mk_cpu_boot(struct mk_partition *p)
 	int ret;
 
 	mutex_lock(&trampoline_lock);
-	t = prepare_trampoline(MK_TRAMPOLINE_BOOT);
+	t = prepare_trampoline(cpu->cpu, MK_TRAMPOLINE_BOOT);
 	ret = prepare_boot(p, t);
 	if (!ret) {
 		mk_cpu_send_init(cpu->apic_id);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A partition, as the files of the host module know it; what they call in each
- * other is in calls.h. Not for cmdline.c, which is tested in user space.
+ * other is in calls.h. Not for cmdline.c and scrub.c, which are tested in user
+ * space.
  */
 #ifndef MK_HOST_H
 #define MK_HOST_H

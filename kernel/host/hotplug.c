@@ -20,7 +20,7 @@ static struct cpumask owned;	/* by any partition; atomic bits */
 /* as it was when it was taken: the firmware may eject a CPU, and its id is gone */
 static DEFINE_PER_CPU(u32, owned_apic_id);
 static DEFINE_PER_CPU(struct mk_partition *, holder);	/* whose kernel may run on it */
-static int guard_state;
+static int guard_state, look_state;
 
 /* The host wants to bring up a CPU: no, if a partition has it. */
 static int guard_online(unsigned int cpu)
@@ -29,7 +29,7 @@ static int guard_online(unsigned int cpu)
 }
 
 /**
- * mk_cpu_init - set up the guard, at module load
+ * mk_cpu_init - set up the guard, and look at each CPU, at module load
  *
  * Return: 0 or a negative errno.
  */
@@ -38,7 +38,13 @@ int mk_cpu_init(void)
 	guard_state = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN,
 						"multikernel:guard",
 						guard_online, NULL);
-	return guard_state < 0 ? guard_state : 0;
+	if (guard_state < 0)
+		return guard_state;
+	look_state = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "multikernel:look",
+				       mk_cpu_look, NULL);
+	if (look_state < 0)
+		cpuhp_remove_state_nocalls(guard_state);
+	return min(look_state, 0);
 }
 
 /**
@@ -46,6 +52,7 @@ int mk_cpu_init(void)
  */
 void mk_cpu_exit(void)
 {
+	cpuhp_remove_state_nocalls(look_state);
 	cpuhp_remove_state_nocalls(guard_state);
 }
 
@@ -385,7 +392,7 @@ int mk_cpu_remove(struct mk_partition *p, const u32 *cpus, u32 count,
 		  struct mk_message *message)
 {
 	struct mk_taken_cpu *gone, *cpu;
-	u32 n = 0, i;
+	u32 n = 0, cleared = 0, i;
 	int ret;
 
 	gone = mk_fault("remove: array") ? NULL :
@@ -402,7 +409,7 @@ int mk_cpu_remove(struct mk_partition *p, const u32 *cpus, u32 count,
 	mk_cpu_wait_init();
 	for (i = 0; i < count; i++) {
 		cpu = mk_cpu_find(p->cpus, p->cpu_count, cpus[i]);
-		if (!mk_cpu_probe(cpu->cpu, cpu->apic_id))
+		if (!mk_cpu_probe(cpu->cpu, cpu->apic_id, &cleared))
 			gone[n++] = *cpu;
 		else
 			ret = mk_fail(message, -EIO, "CPU %u does not answer the reset",
@@ -412,6 +419,7 @@ int mk_cpu_remove(struct mk_partition *p, const u32 *cpus, u32 count,
 	for (i = 0; i < n; i++)
 		return_one(&gone[i]);
 	kvfree(gone);
-	pr_info("%s: gave %u CPUs back, %u are left\n", p->label, n, p->run_count);
+	pr_info("%s: gave %u CPUs back, %u are left; scrubbed: %u registers\n", p->label, n,
+		p->run_count, cleared);
 	return ret;
 }

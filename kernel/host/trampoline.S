@@ -1,40 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Where a CPU of a partition arrives after INIT and SIPI: a page below 1 MiB,
- * real mode, CS:0. It goes to long mode, turns off what could still write to
- * memory or interrupt on behalf of the kernel that ran on it before (INIT
- * leaves these registers as they were: Intel SDM vol. 3, table "IA-32 and
- * Intel 64 Processor States Following Power-up, Reset, or INIT"), reports,
- * and then parks or enters a kernel. Not for CPUs that the app kernel adds by
- * itself: those start in the app kernel's own trampoline.
+ * real mode, CS:0. It goes to long mode, clears the registers of the plan for
+ * this CPU (scrub.c), reports, and then parks or enters a kernel. A register
+ * that is not there after all raises #GP: it is stepped over and counted;
+ * without a handler that would reset the machine. Not for CPUs that the app
+ * kernel adds by itself: those start in the app kernel's own trampoline.
  *
  * The page is copied from here; struct mk_trampoline is filled in by cpu.c.
  */
 #include "trampoline.h"
 
 #define OFFSET(symbol)	(symbol - mk_trampoline_start)
-
-#define MSR_DEBUGCTL		0x1d9
-#define MSR_PERFEVTSEL0		0x186
-#define MSR_FIXED_CTR_CTRL	0x38d
-#define MSR_GLOBAL_CTRL		0x38f
-#define MSR_PEBS_ENABLE		0x3f1
-#define MSR_RTIT_CTL		0x570
-#define MSR_DS_AREA		0x600
-#define MSR_LBR_CTL		0x14ce
-#define MSR_AMD_EVNTSEL0	0xc0010000
-#define MSR_AMD_PERF_CTL0	0xc0010200
-#define MSR_AMD_GLOBAL_CTL	0xc0000301
-#define MSR_IBS_FETCH_CTL	0xc0011030
-#define MSR_IBS_OP_CTL		0xc0011033
-
-/* A register that is not there raises #GP; mk_trampoline_skip steps over it. */
-.macro CLEAR_MSR msr
-	movl	$\msr, %ecx
-	xorl	%eax, %eax
-	xorl	%edx, %edx
-	wrmsr
-.endm
 
 	.section .rodata, "a"
 	.balign	16
@@ -75,95 +52,17 @@ mk_trampoline_64:
 	movq	stack(%rip), %rsp
 	lidt	idtr(%rip)
 
-	CLEAR_MSR MSR_DEBUGCTL			/* branch trace stores, LBR */
-	xorl	%eax, %eax
-	cpuid
-	movl	%eax, %r8d			/* highest basic leaf */
-	cmpl	$0x68747541, %ebx		/* "Auth"enticAMD */
-	je	amd
-	cmpl	$0x6f677948, %ebx		/* "Hygo"nGenuine */
-	je	amd
-
-	cmpl	$0xa, %r8d			/* architectural monitoring */
-	jb	1f
-	movl	$0xa, %eax
-	cpuid
-	movl	%eax, %r9d
-	movzbl	%ah, %edx			/* number of counters */
-	movl	%edx, %r10d
-	testb	%r9b, %r9b
-	jz	1f
-	cmpb	$2, %r9b
-	jb	2f
-	CLEAR_MSR MSR_GLOBAL_CTRL
-	CLEAR_MSR MSR_FIXED_CTR_CTRL
-2:	movl	$MSR_PERFEVTSEL0, %ecx
+	leaq	plan(%rip), %rsi
+	movl	planned(%rip), %r8d
 	xorl	%eax, %eax
 	xorl	%edx, %edx
-3:	testl	%r10d, %r10d
-	jz	1f
+1:	cmpl	%r8d, walked(%rip)
+	jae	scrubbed
+	movl	(%rsi), %ecx
 	wrmsr
-	incl	%ecx
-	decl	%r10d
-	jmp	3b
-
-1:	movl	$1, %eax
-	cpuid
-	btl	$21, %edx			/* debug store */
-	jnc	1f
-	CLEAR_MSR MSR_PEBS_ENABLE
-	CLEAR_MSR MSR_DS_AREA
-1:	cmpl	$7, %r8d
-	jb	scrubbed
-	movl	$7, %eax
-	xorl	%ecx, %ecx
-	cpuid
-	movl	%edx, %r9d
-	btl	$25, %ebx			/* processor trace */
-	jnc	1f
-	xorl	%eax, %eax			/* if the read is stepped over */
-	xorl	%edx, %edx
-	movl	$MSR_RTIT_CTL, %ecx
-	rdmsr
-	andl	$~1, %eax			/* TraceEn, before all else */
-	wrmsr
-1:	btl	$19, %r9d			/* architectural LBR */
-	jnc	scrubbed
-	CLEAR_MSR MSR_LBR_CTL
-	jmp	scrubbed
-
-amd:
-	movl	$0x80000000, %eax
-	cpuid
-	movl	%eax, %r8d			/* highest extended leaf */
-	movl	$0x80000001, %eax
-	cpuid
-	movl	%ecx, %r9d
-	movl	$MSR_AMD_EVNTSEL0, %ecx		/* four, one after the other */
-	movl	$4, %r10d
-	movl	$1, %r11d
-	btl	$23, %r9d			/* or six, every other register */
-	jnc	1f
-	movl	$MSR_AMD_PERF_CTL0, %ecx
-	movl	$6, %r10d
-	movl	$2, %r11d
-1:	xorl	%eax, %eax
-	xorl	%edx, %edx
-2:	wrmsr
-	addl	%r11d, %ecx
-	decl	%r10d
-	jnz	2b
-	btl	$10, %r9d			/* instruction based sampling */
-	jnc	1f
-	CLEAR_MSR MSR_IBS_FETCH_CTL
-	CLEAR_MSR MSR_IBS_OP_CTL
-1:	cmpl	$0x80000022, %r8d
-	jb	scrubbed
-	movl	$0x80000022, %eax
-	cpuid
-	testb	$1, %al				/* performance monitoring v2 */
-	jz	scrubbed
-	CLEAR_MSR MSR_AMD_GLOBAL_CTL
+	addq	$4, %rsi
+	incl	walked(%rip)
+	jmp	1b
 
 scrubbed:
 	movl	$MK_CPU_SCRUBBED, status(%rip)
@@ -193,7 +92,8 @@ mk_trampoline_leave:
 	xorl	%edi, %edi
 	jmp	*%rax
 
-mk_trampoline_skip:				/* #GP at a wrmsr or rdmsr, 2 bytes */
+mk_trampoline_skip:				/* #GP at a wrmsr, 2 bytes */
+	incl	skipped(%rip)
 	addq	$8, %rsp			/* error code */
 	addq	$2, (%rsp)
 	iretq
@@ -208,7 +108,10 @@ mk_trampoline_data:
 cr3:		.long 0
 status:		.long 0
 mode:		.long 0
-		.long 0
+planned:	.long 0
+walked:		.long 0
+skipped:	.long 0
+plan:		.fill MK_SCRUB_MAX, 4, 0
 entry:		.quad 0
 boot_params:	.quad 0
 boot_cr3:	.quad 0

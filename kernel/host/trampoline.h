@@ -6,12 +6,14 @@
 #ifndef MK_HOST_TRAMPOLINE_H
 #define MK_HOST_TRAMPOLINE_H
 
+#include "scrub.h"
+
 #define MK_TRAMPOLINE_PARK	0	/* scrub, report, wait for INIT */
 #define MK_TRAMPOLINE_BOOT	1	/* scrub, report, enter the kernel */
 
 #define MK_CPU_SILENT		0
 #define MK_CPU_AWAKE		1	/* it runs our code */
-#define MK_CPU_SCRUBBED		2	/* its monitoring units are off */
+#define MK_CPU_SCRUBBED		2	/* it went through the plan */
 #define MK_CPU_GONE		3	/* it jumps to the kernel */
 #define MK_CPU_TRAPPED		4	/* an exception that is not expected */
 
@@ -27,7 +29,10 @@ struct mk_trampoline {
 	u32 cr3;
 	u32 status;
 	u32 mode;
-	u32 pad;
+	u32 planned;	/* registers that are to be cleared */
+	u32 walked;	/* of these, how many it came to */
+	u32 skipped;	/* of these, how many are not there */
+	u32 plan[MK_SCRUB_MAX];
 	u64 entry;
 	u64 boot_params;
 	u64 boot_cr3;

@@ -103,6 +103,10 @@ class Device(MachineTest):
             partition.destroy()
             """)
         self.assertEqual(self.online_cpus(), self.cpus)
+        # The stub ran, both times, with the plan for the emulator's CPU: see scrub_test.cpp.
+        news = "\n".join(self.run_in("dmesg").splitlines()[self.seen_dmesg:])
+        self.assertEqual(news.count("test: 1 CPUs answered the reset and are scrubbed: "
+                                    "5 registers"), 2, news)
 
     def test_destroyed_partition_answers_no_more(self):
         self.script(EXPECT, """
