@@ -57,10 +57,11 @@ static void log_bytes(struct mk_log *log, const char *bytes, u32 count)
  * mk_console_drain - take what the app kernel has written
  * @p: the partition
  *
- * At most one ring full: a flood must not keep us here.
+ * At most one ring full: a flood must not keep us here. While there is output the
+ * app kernel does not ring: who writes much would ring for every few bytes.
  *
  * Context: the partition's lock is held.
- * Return: whether there is more.
+ * Return: whether to look again soon; else the app kernel rings when it writes.
  */
 bool mk_console_drain(struct mk_partition *p)
 {
@@ -68,6 +69,7 @@ bool mk_console_drain(struct mk_partition *p)
 	struct mk_app_page *app = mk_app_page(p);
 	const char *ring = p->control + MK_TX_RING;
 	u32 head, count;
+	bool any;
 
 	WRITE_ONCE(host->tx_wants, 0);
 	head = smp_load_acquire(&app->tx_head);	/* before the bytes */
@@ -78,6 +80,7 @@ bool mk_console_drain(struct mk_partition *p)
 		p->log.tail = head;
 		count = 0;
 	}
+	any = count;
 	while (count) {
 		u32 at = p->log.tail % MK_TX_RING_BYTES;
 		u32 part = min_t(u32, count, MK_TX_RING_BYTES - at);
@@ -87,6 +90,8 @@ bool mk_console_drain(struct mk_partition *p)
 		count -= part;
 	}
 	smp_store_release(&host->tx_tail, p->log.tail);	/* after the bytes */
+	if (any)
+		return true;
 	/* say that we sleep, then look once more */
 	WRITE_ONCE(host->tx_wants, 1);
 	smp_mb();	/* pairs with the writer's: it writes, then looks at tx_wants */

@@ -20,6 +20,7 @@
 
 #include "host.h"
 
+#define OUTPUT_US		1000	/* between looks while output comes */
 #define ROOM_CHECK_DELAY	(HZ / 10)
 #define SETTLE_US		500	/* what CPUs need to obey an NMI, and more */
 
@@ -165,6 +166,8 @@ unlock:
 	mutex_unlock(&p->lock);
 	if (settling)
 		usleep_range(SETTLE_US, 2 * SETTLE_US);
+	else if (more)
+		usleep_range(OUTPUT_US, 2 * OUTPUT_US);
 	if (more || settling)
 		queue_work(mk_queue, &p->work);
 }
