@@ -287,7 +287,7 @@ void Driver::set_guest_vcpus(const Uuid& uuid, const CpuSet& vcpus, bool online)
     const auto stats = impl_->backend->stats(uuid);
     const std::vector<unsigned> ids = view.live->online_vcpus();
     CpuSet leaving;
-    for (std::size_t i = 0; i < std::min(ids.size(), view.details.cpus.size()); i++)
+    for (std::size_t i = 0; stats && i < std::min(ids.size(), view.details.cpus.size()); i++)
         for (const backend::CpuTimes& cpu : stats->cpus)
             if (cpu.cpu == view.details.cpus[i] && cpu.app_cpu && vcpus.contains(*cpu.app_cpu))
                 leaving.insert(ids[i]);

@@ -340,7 +340,7 @@ class Nodes(MachineTest):
                 [identity] = [i for i, name, _ in Device().list() if name == "{name}"]
                 partition = Device().open(identity)
                 nodes = {{node for _, _, node in partition.memory()}}
-                cpus = {{cpu for cpu, _ in partition.cpus()}}
+                cpus = {{cpu for cpu, role in partition.cpus() if role != SPARE}}
                 assert len(nodes) == 1, nodes
                 [node] = nodes
                 listed = open(f"/sys/devices/system/node/node{{node}}/meminfo").read()

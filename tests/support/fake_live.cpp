@@ -85,6 +85,26 @@ void give_up(backend::Status& status, const backend::Ask& ask) {
     status.memory = std::move(ranges);
 }
 
+// What an app kernel that has just booted has counted: vCPU i was busy for i + 1 times 250 ms.
+backend::AppStats stats_of(const backend::Status& status) {
+    backend::AppStats stats;
+    for (const unsigned cpu : status.cpus) {
+        const auto index = static_cast<unsigned>(stats.cpus.size());
+        stats.cpus.push_back({cpu, index, true, 100'000'000U * (index + 1),
+                              100'000'000U * (index + 1), 500'000'000, 50'000'000U * (index + 1)});
+    }
+    stats.load = {0.5, 0.25, 0.125};
+    stats.realtime_ns = 1'800'000'000'500'000'000;
+    stats.uptime_ns = status.app->uptime_ns;
+    stats.total_kib = status.app->total_kib;
+    stats.free_kib = status.app->free_kib;
+    stats.available_kib = status.app->available_kib;
+    stats.cached_kib = 8192;
+    stats.major_faults = 3;
+    stats.minor_faults = 1000;
+    return stats;
+}
+
 }  // namespace
 
 void FakeMachine::app_answers(const Uuid& uuid, Request what, const Manners& manners) {
@@ -331,15 +351,7 @@ std::optional<backend::AppStats> FakeBackend::stats(const Uuid& uuid) {
     const auto& partition = machine_->find(uuid);
     if (partition.stats || !partition.status.app)
         return partition.stats;
-    backend::AppStats stats;  // what any app kernel says
-    for (const unsigned cpu : partition.status.cpus) {
-        backend::CpuTimes times;
-        times.cpu = cpu;
-        times.app_cpu = static_cast<unsigned>(stats.cpus.size());
-        times.online = true;
-        stats.cpus.push_back(times);
-    }
-    return stats;
+    return stats_of(partition.status);
 }
 
 Fd FakeBackend::memory_file(const Uuid& uuid) {

@@ -180,30 +180,6 @@ void FakeMachine::end_consoles(Partition& partition) {
     wake();
 }
 
-namespace {
-
-// What an app kernel that has just booted has counted: vCPU i was busy for i + 1 times 250 ms.
-backend::AppStats stats_of(const backend::Status& status) {
-    backend::AppStats stats;
-    for (const unsigned cpu : status.cpus) {
-        const auto index = static_cast<unsigned>(stats.cpus.size());
-        stats.cpus.push_back({cpu, index, true, 100'000'000U * (index + 1),
-                              100'000'000U * (index + 1), 500'000'000, 50'000'000U * (index + 1)});
-    }
-    stats.load = {0.5, 0.25, 0.125};
-    stats.realtime_ns = 1'800'000'000'500'000'000;
-    stats.uptime_ns = status.app->uptime_ns;
-    stats.total_kib = status.app->total_kib;
-    stats.free_kib = status.app->free_kib;
-    stats.available_kib = status.app->available_kib;
-    stats.cached_kib = 8192;
-    stats.major_faults = 3;
-    stats.minor_faults = 1000;
-    return stats;
-}
-
-}  // namespace
-
 void FakeMachine::boot(Partition& partition) {
     partition.boot_pending = false;
     if (partition.status.state != State::booting)
@@ -225,7 +201,6 @@ void FakeMachine::boot(Partition& partition) {
     app.hostname = partition.status.name;
     partition.status.app = app;
     partition.status.block_kib = 128U << 10;
-    partition.stats = stats_of(partition.status);
     std::fill(partition.status.cpu_use.begin(), partition.status.cpu_use.end(),
               backend::Use::given);
     set_state(partition, State::running);

@@ -91,7 +91,7 @@ TEST_F(WatchdogTest, NobodyIsSuspectedTooEarlyOrWhileItBeats) {
     pass(seconds(1000));
     machine->app_hangs(web);
     pass(seconds(1));
-    pass(seconds(29));
+    pass(seconds(28));
     stop_daemon();
     EXPECT_THAT(events.all(), Not(Contains(testing::HasSubstr("watchdog"))));
 }
