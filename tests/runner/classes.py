@@ -66,6 +66,12 @@ class Run:
             raise
 
 
+# Not optimized and with line numbers only: these builds are run once, and compiling an optimized
+# program full of checks takes several times what running a plain one does. What only the optimizer
+# warns of, the build of unit tells.
+WATCHED_BUILD = ["-Db_lundef=false", "-Doptimization=0", "-Dcpp_args=-g1", "-Dc_args=-g1"]
+
+
 def _build(run, folder, settings=(), env=None):
     if not (folder / "build.ninja").exists():
         code, output = run.command(["meson", "setup", folder, run.root, *settings], env)
@@ -166,13 +172,14 @@ def wire(run):
 
 def machine(run):
     _build(run, run.build)
-    _python(run, run.root / "tests" / "machine")
+    # A machine for each file: much of a test is one kernel that boots on one CPU.
+    _python(run, run.root / "tests" / "machine", files="each")
 
 
 def _sanitized(run, sanitizers, settings):
     """unit and wire again, in a build with sanitizers, without kernel modules."""
     folder = run.build.with_name(f"{run.build.name}-{run.results.class_name}")
-    _build(run, folder, [f"-Db_sanitize={sanitizers}", "-Db_lundef=false"], {"KERNELS": "none"})
+    _build(run, folder, [f"-Db_sanitize={sanitizers}", *WATCHED_BUILD], {"KERNELS": "none"})
     _gtest_programs(run, folder, settings)
     _wire(dataclasses.replace(run, build=folder), settings)
 

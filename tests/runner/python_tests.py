@@ -50,11 +50,13 @@ class Result(unittest.TestResult):
         self._tell(test)
 
     def addFailure(self, test, err):
+        super().addFailure(test, err)  # a test may look whether it has failed
         self._tell(test, self._exc_info_to_string(err, test))
 
     addError = addFailure
 
     def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
         if err:
             self._tell(test, f"{subtest}\n{self._exc_info_to_string(err, test)}")
 
