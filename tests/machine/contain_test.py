@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Containment: whatever becomes of one partition, the host and another partition do not notice."""
 
+import os
+import random
 import time
 
 from lib.testing import LIMIT_S, MachineTest
 
+# SEED=… repeats a run that failed.
+SEED = int(os.environ.get("SEED") or random.getrandbits(47))
 TOLERANCE_S = 5  # of clocks: one reads them through a terminal, in emulation
 
 
@@ -21,8 +25,9 @@ class Containment(MachineTest):
 
     def test_each_way_to_break_a_partition(self):
         for break_it in (self._hang_of_all_cpus, self._sysrq_crash, self._sysrq_reboot,
-                         self._reboot, self._bug, self._stack_overflow):
-            with self.subTest(how=break_it.__name__):
+                         self._reboot, self._bug, self._stack_overflow, self._flood_and_hunger,
+                         self._garbage):
+            with self.subTest(how=break_it.__name__, seed=SEED):
                 self.web = self.start_defined("web")
                 self.web.command("until [ $(nproc) = 2 ]; do usleep 100000; done; "
                                  "insmod /mk_test_hang.ko")
@@ -84,6 +89,58 @@ class Containment(MachineTest):
     def _hang_of_all_cpus(self):
         self._break("hang-all")
         self.web.wait_for("mk_test_hang: hang-all")
+
+    def _flood_and_hunger(self):
+        self._console_flood()
+        self._out_of_memory()
+
+    def _console_flood(self):
+        """Four megabytes; nobody reads, until the shell has to answer again."""
+        self.web.type("yes 'a flood of the console' | head -n 150000")
+        self.web.wait_for("a flood of the console\r\n" * 100)
+        self.web.leave()
+        self._unhurt()
+        self.web = self.console("web").wake()
+        self.assertIn("running", self.state("web"))
+
+    def _out_of_memory(self):
+        """A hungry process that is killed, and then one that is fatal."""
+        hungry = "awk 'BEGIN { x = \"x\"; for (;;) x = x x }'"
+        self.web.command(f"echo 1 >/proc/sys/vm/overcommit_memory; {hungry}")
+        self.assertIn("Killed process", self.web.command("dmesg | grep -i 'out of memory'"))
+        self._unhurt()
+        self.web.type(f"echo 1 >/proc/sys/vm/panic_on_oom; {hungry}")
+        self._wait_for_state("crashed")
+
+    def _garbage(self):
+        """Over all that both kernels map. The app kernel may die of it, hang, flood, or live on:
+        so its memory is asked, not its console."""
+        self.web.type(f"echo {SEED} >/sys/module/mk_test_hang/parameters/seed; "
+                      "sed 's/.* multikernel.shm=//; s/ .*//' /proc/cmdline "
+                      ">/sys/module/mk_test_hang/parameters/area; "
+                      "echo garbage >/sys/module/mk_test_hang/parameters/how")
+        self.script(f"""
+            import errno, mmap
+            def said(text):  # a piece at a time: bytes are searched faster than a mapping
+                return any(text in memory[at:at + (2 << 20) + 100]
+                           for at in range(0, size, 2 << 20))
+            def wait_for(text, limit_s):
+                end = time.monotonic() + limit_s
+                while not (done := said(text)) and time.monotonic() < end:
+                    if partition.state() != "running":
+                        return True
+                    time.sleep(0.2)
+                return done
+            try:
+                [identity] = [i for i, name, _ in Device().list() if name == "web"] or sys.exit()
+                partition = Device().open(identity)
+                size = sum(size for _, size, _ in partition.memory())
+                memory = mmap.mmap(partition.memory_fd(), size, prot=mmap.PROT_READ)
+                assert wait_for(b"mk_test_hang: garbage of seed {SEED}", 60)
+                wait_for(b"mk_test_hang: 1000000 rounds of garbage", 30)  # it may hang before
+            except OSError as error:
+                assert error.errno in (errno.ENODEV, errno.ENOENT), error  # it ended by itself
+            """)
 
     # -- the others ----------------------------------------------------------------------------
 

@@ -107,6 +107,7 @@ static void scatter_garbage(void)
 
 	if (!base)
 		return;
+	pr_info("garbage of seed %lu\n", seed);
 	prandom_seed_state(&state, seed);
 	for (i = 0; i < GARBAGE_ROUNDS; i++) {
 		u32 at = prandom_u32_state(&state) % AREA_BYTES;
@@ -117,7 +118,7 @@ static void scatter_garbage(void)
 		else
 			WRITE_ONCE(*(u64 *)&base[at & ~7U], value >> 8);
 	}
-	pr_info("garbage done\n");
+	pr_info("%u rounds of garbage\n", i);
 }
 
 struct action {
