@@ -33,7 +33,7 @@ static int flood(void *unused)
 		while (native_apic_mem_read(APIC_ICR) & APIC_ICR_BUSY)
 			cpu_relax();
 		native_apic_mem_write(APIC_ICR2, upper_32_bits(doorbell) << 24);
-		native_apic_mem_write(APIC_ICR, APIC_DM_FIXED | lower_32_bits(doorbell));
+		native_apic_mem_write(APIC_ICR, APIC_DM_FIXED | (doorbell & 0xff));
 	}
 	return 0;
 }
