@@ -126,7 +126,7 @@ class Told(MachineTest):
         self.script("""
             partitions = {name: Device().open(identity) for identity, name, _ in Device().list()}
             assert partitions["web"].state() == "paused"
-            assert partitions["web"].query().doorbells > 100
+            assert partitions["web"].query().doorbells > 20
             before = partitions["db"].query().heartbeat
             while partitions["db"].query().heartbeat < before + 8:
                 time.sleep(0.1)
