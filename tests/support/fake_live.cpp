@@ -90,8 +90,9 @@ backend::AppStats stats_of(const backend::Status& status) {
     backend::AppStats stats;
     for (const unsigned cpu : status.cpus) {
         const auto index = static_cast<unsigned>(stats.cpus.size());
-        stats.cpus.push_back({cpu, index, true, 100'000'000U * (index + 1),
-                              100'000'000U * (index + 1), 500'000'000, 50'000'000U * (index + 1)});
+        stats.cpus.push_back({cpu, index, true, 100'000'000UL * (index + 1),
+                              100'000'000UL * (index + 1), 500'000'000,
+                              50'000'000UL * (index + 1)});
     }
     stats.load = {0.5, 0.25, 0.125};
     stats.realtime_ns = 1'800'000'000'500'000'000;
