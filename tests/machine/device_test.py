@@ -42,14 +42,6 @@ def expect(errno_name, function, *arguments, saying=""):
 class Device(MachineTest):
     uses_daemon = False
 
-    def setUp(self):
-        super().setUp()
-        self.addCleanup(self.script, """
-            device = Device()
-            for identity, _, _ in list(device.list()):
-                device.open(identity).destroy()
-            """)
-
     def test_each_rule_of_the_contract_is_kept(self):
         with tempfile.TemporaryDirectory() as work:
             program = pathlib.Path(work, "uapi_check")

@@ -72,14 +72,6 @@ class Cpus(MachineTest):
     uses_daemon = False
     options = {"cpus": 6}
 
-    def setUp(self):
-        super().setUp()
-        self.addCleanup(self.script, """
-            device = Device()
-            for identity, _, _ in list(device.list()):
-                device.open(identity).destroy()
-            """)
-
     def test_come_and_go_while_it_runs(self):
         self.script(BOOT, """
             partition = start("grows", [2], [3, 4])

@@ -76,14 +76,6 @@ def near(value, wanted, what=""):
 class Memory(MachineTest):
     uses_daemon = False
 
-    def setUp(self):
-        super().setUp()
-        self.addCleanup(self.script, """
-            device = Device()
-            for identity, _, _ in list(device.list()):
-                device.open(identity).destroy()
-            """)
-
     def test_blocks_come_and_go(self):
         self.script(PRELUDE, """
             console = boot()

@@ -78,8 +78,7 @@ class MachineTest(unittest.TestCase):
         self.seen_dmesg = len(self.run_in("dmesg").splitlines())
         self.cpus = self.run_in("cat /sys/devices/system/cpu/online")
         self.addCleanup(self._check_clean)
-        if self.uses_daemon:
-            self.addCleanup(self._remove_domains)
+        self.addCleanup(self._remove_domains if self.uses_daemon else self._remove_partitions)
 
     def run(self, result=None):
         before = len(result.failures) + len(result.errors) if result else 0
@@ -229,6 +228,13 @@ class MachineTest(unittest.TestCase):
             self.virsh("destroy", name, check=False)
         for name in self.virsh("list", "--all", "--name").split():
             self.virsh("undefine", name)
+
+    def _remove_partitions(self):
+        self.script("""
+            device = Device()
+            for identity, _, _ in list(device.list()):
+                device.open(identity).destroy()
+            """)
 
     def _check_clean(self):
         self.assertEqual(self.online_cpus(), self.cpus, "CPUs did not come back")
