@@ -61,48 +61,48 @@ void fill(const domain::DomainIdentity& domain, const domain::LifecycleEvent& ev
 class MessageOf {
   public:
     MessageOf(const domain::DomainIdentity& of, int callback_id, bool old)
-        : domain(of), callback(callback_id), legacy(old) {}
+        : domain_(of), callback_(callback_id), legacy_(old) {}
 
     EventMessage operator()(const domain::LifecycleEvent& event) const {
-        if (legacy) {
+        if (legacy_) {
             protocol::Xdr<remote_domain_event_lifecycle_msg> message;
             fill(domain, event, *message);
             return {REMOTE_PROC_DOMAIN_EVENT_LIFECYCLE, message.encode()};
         }
         protocol::Xdr<remote_domain_event_callback_lifecycle_msg> message;
-        message->callbackID = callback;
+        message->callbackID = callback_;
         fill(domain, event, message->msg);
         return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE, message.encode()};
     }
     EventMessage operator()(const domain::RebootEvent&) const {
-        if (legacy) {
+        if (legacy_) {
             protocol::Xdr<remote_domain_event_reboot_msg> message;
-            encode_domain(domain, message->dom);
+            encode_domain(domain_, message->dom);
             return {REMOTE_PROC_DOMAIN_EVENT_REBOOT, message.encode()};
         }
         protocol::Xdr<remote_domain_event_callback_reboot_msg> message;
-        message->callbackID = callback;
-        encode_domain(domain, message->msg.dom);
+        message->callbackID = callback_;
+        encode_domain(domain_, message->msg.dom);
         return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_REBOOT, message.encode()};
     }
     EventMessage operator()(const domain::WatchdogEvent& event) const {
-        if (legacy) {
+        if (legacy_) {
             protocol::Xdr<remote_domain_event_watchdog_msg> message;
-            encode_domain(domain, message->dom);
+            encode_domain(domain_, message->dom);
             message->action = event.action;
             return {REMOTE_PROC_DOMAIN_EVENT_WATCHDOG, message.encode()};
         }
         protocol::Xdr<remote_domain_event_callback_watchdog_msg> message;
-        message->callbackID = callback;
-        encode_domain(domain, message->msg.dom);
+        message->callbackID = callback_;
+        encode_domain(domain_, message->msg.dom);
         message->msg.action = event.action;
         return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_WATCHDOG, message.encode()};
     }
     // Newer than the legacy calls.
     EventMessage operator()(const domain::MetadataChangeEvent& event) const {
         protocol::Xdr<remote_domain_event_callback_metadata_change_msg> message;
-        message->callbackID = callback;
-        encode_domain(domain, message->dom);
+        message->callbackID = callback_;
+        encode_domain(domain_, message->dom);
         message->type = event.type;
         if (event.type == VIR_DOMAIN_METADATA_ELEMENT)
             message->nsuri = protocol::make_optional_string(event.uri);
@@ -110,8 +110,8 @@ class MessageOf {
     }
     EventMessage operator()(const domain::JobCompletedEvent& event) const {
         protocol::Xdr<remote_domain_event_callback_job_completed_msg> message;
-        message->callbackID = callback;
-        encode_domain(domain, message->dom);
+        message->callbackID = callback_;
+        encode_domain(domain_, message->dom);
         encode_params(job_params(*event.stats), message->params.params_val,
                       message->params.params_len);
         return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_JOB_COMPLETED, message.encode()};
@@ -130,42 +130,42 @@ class MessageOf {
             REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED, event.alias);
     }
     EventMessage operator()(const domain::BalloonEvent& event) const {
-        if (legacy) {
+        if (legacy_) {
             protocol::Xdr<remote_domain_event_balloon_change_msg> message;
-            encode_domain(domain, message->dom);
+            encode_domain(domain_, message->dom);
             message->actual = event.current_kib;
             return {REMOTE_PROC_DOMAIN_EVENT_BALLOON_CHANGE, message.encode()};
         }
         protocol::Xdr<remote_domain_event_callback_balloon_change_msg> message;
-        message->callbackID = callback;
-        encode_domain(domain, message->msg.dom);
+        message->callbackID = callback_;
+        encode_domain(domain_, message->msg.dom);
         message->msg.actual = event.current_kib;
         return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_BALLOON_CHANGE, message.encode()};
     }
 
   private:
-    const domain::DomainIdentity& domain;
-    const int callback;
-    const bool legacy;
+    const domain::DomainIdentity& domain_;
+    const int callback_;
+    const bool legacy_;
 
     template <typename Message>
     [[nodiscard]] EventMessage device(int procedure, const std::string& alias) const {
         protocol::Xdr<Message> message;
-        message->callbackID = callback;
-        encode_domain(domain, message->dom);
+        message->callbackID = callback_;
+        encode_domain(domain_, message->dom);
         message->devAlias = protocol::copy_string(alias);
         return {procedure, message.encode()};
     }
     [[nodiscard]] EventMessage removed(const std::string& alias) const {
-        if (legacy) {
+        if (legacy_) {
             protocol::Xdr<remote_domain_event_device_removed_msg> message;
-            encode_domain(domain, message->dom);
+            encode_domain(domain_, message->dom);
             message->devAlias = protocol::copy_string(alias);
             return {REMOTE_PROC_DOMAIN_EVENT_DEVICE_REMOVED, message.encode()};
         }
         protocol::Xdr<remote_domain_event_callback_device_removed_msg> message;
-        message->callbackID = callback;
-        encode_domain(domain, message->msg.dom);
+        message->callbackID = callback_;
+        encode_domain(domain_, message->msg.dom);
         message->msg.devAlias = protocol::copy_string(alias);
         return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVED, message.encode()};
     }
