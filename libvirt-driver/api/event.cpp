@@ -66,12 +66,12 @@ class MessageOf {
     EventMessage operator()(const domain::LifecycleEvent& event) const {
         if (legacy_) {
             protocol::Xdr<remote_domain_event_lifecycle_msg> message;
-            fill(domain, event, *message);
+            fill(domain_, event, *message);
             return {REMOTE_PROC_DOMAIN_EVENT_LIFECYCLE, message.encode()};
         }
         protocol::Xdr<remote_domain_event_callback_lifecycle_msg> message;
         message->callbackID = callback_;
-        fill(domain, event, message->msg);
+        fill(domain_, event, message->msg);
         return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE, message.encode()};
     }
     EventMessage operator()(const domain::RebootEvent&) const {
