@@ -78,7 +78,6 @@ std::string file_name(std::string_view domain_name) {
 Store::Store(std::string config_dir, std::string state_dir)
     : config_dir_(std::move(config_dir)), state_dir_(std::move(state_dir)) {
     store_files::make_folder(config_dir_);
-    store_files::make_folder(config_dir_ + "/autostart");
     store_files::make_folder(state_dir_);
 }
 
@@ -97,7 +96,10 @@ std::string Store::live_path(std::string_view name) const {
 LoadedDomains Store::load() {
     LoadedDomains out;
     store_files::remove_leftovers(config_dir_);
-    store_files::remove_leftovers(config_dir_ + "/autostart");
+    const std::string autostart_dir = config_dir_ + "/autostart";
+    if (store_files::exists(autostart_dir)) {
+        store_files::remove_leftovers(autostart_dir);
+    }
     finish_renames(out.problems);
     std::map<Uuid, std::string> owners;
     for (const std::string& entry : store_files::entries(config_dir_, "", suffix)) {
@@ -113,7 +115,7 @@ LoadedDomains Store::load() {
             const bool autostart = store_files::same_file(autostart_path(definition.name), path);
             out.domains.push_back({std::move(definition), autostart});
         } catch (const Error& error) {
-            out.problems.push_back({escaped(path), escaped(error.full_message())});
+            out.problems.push_back(leave_alone(path, error.full_message()));
         }
     }
     find_dangling_links(out.problems);
@@ -124,6 +126,9 @@ LoadedDomains Store::load() {
 
 void Store::find_dangling_links(std::vector<LoadProblem>& problems) {
     const std::string folder = config_dir_ + "/autostart";
+    if (!store_files::exists(folder)) {
+        return;
+    }
     for (const std::string& entry : store_files::entries(folder, "", suffix)) {
         const std::string path = folder + "/" + entry;
         if (!store_files::same_file(path, config_dir_ + "/" + entry)) {
@@ -132,9 +137,31 @@ void Store::find_dangling_links(std::vector<LoadProblem>& problems) {
     }
 }
 
+LoadProblem Store::leave_alone(const std::string& path, const std::string& why) {
+    const std::scoped_lock lock(mutex_);
+    left_alone_.emplace(path, why);
+    return {escaped(path), escaped(why)};
+}
+
+std::string Store::left_alone(const std::string& path) {
+    const std::scoped_lock lock(mutex_);
+    const auto found = left_alone_.find(path);
+    if (found == left_alone_.end() || store_files::exists(path)) {
+        return found == left_alone_.end() ? "" : found->second;
+    }
+    left_alone_.erase(found);
+    return "";
+}
+
 void Store::save(const Definition& definition) {
-    store_files::replace(definition_path(definition.name),
-                         warning(definition) + format(definition));
+    const std::string path = definition_path(definition.name);
+    if (const std::string why = left_alone(path); !why.empty()) {
+        throw Error(VIR_ERR_OPERATION_FAILED,
+                    fmt::format("file {} was found damaged and is not replaced ({}): mend it and "
+                                "restart the daemon, or move it away",
+                                path, why));
+    }
+    store_files::replace(path, warning(definition) + format(definition));
 }
 
 void Store::remove(const std::string& name) {
@@ -144,6 +171,7 @@ void Store::remove(const std::string& name) {
 
 void Store::set_autostart(const std::string& name, bool on) {
     if (on) {
+        store_files::make_folder(config_dir_ + "/autostart");
         store_files::link(definition_path(name), autostart_path(name));
     } else {
         store_files::remove(autostart_path(name));

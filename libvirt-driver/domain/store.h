@@ -9,6 +9,8 @@
 // the domain's job). Calls block on the disk.
 #pragma once
 
+#include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,13 +62,16 @@ class Store {
 
     // Reads every definition; finishes what a killed daemon left half done (a rename, temporary
     // files). A damaged file, a second definition with a known name or UUID, and a dangling
-    // autostart link are reported and left alone. Call it once, before anything is saved.
+    // autostart link are reported and left alone: for good, see save() and save_live(). Call it
+    // once, before anything is saved.
     // Throws Error(VIR_ERR_SYSTEM_ERROR) if a folder cannot be read.
     [[nodiscard]] LoadedDomains load();
     [[nodiscard]] LoadedRecords load_live();
 
     // All below throw Error(VIR_ERR_SYSTEM_ERROR) (no space, read-only file system …) and have
     // then changed nothing, except remove(), which may have removed the autostart link.
+    // Throws Error(VIR_ERR_OPERATION_FAILED) if load() has left the file alone and it is still
+    // there: whatever is in it, somebody may want it back.
     void save(const Definition& definition);
     // No such file is success.
     void remove(const std::string& name);
@@ -78,6 +83,7 @@ class Store {
     // then do domains start by themselves, as in libvirt (virDriverShouldAutostart, src/driver.c).
     [[nodiscard]] bool should_autostart();
 
+    // A record that load_live() has left alone gets out of the way: "<its name>.damaged".
     void save_live(const LiveRecord& record);
     void remove_live(const std::string& name);
 
@@ -88,9 +94,14 @@ class Store {
     void finish_rename(const std::string& old_name, const std::string& new_name);
     void finish_renames(std::vector<LoadProblem>& problems);
     void find_dangling_links(std::vector<LoadProblem>& problems);
+    [[nodiscard]] LoadProblem leave_alone(const std::string& path, const std::string& why);
+    // Why `path` was left alone; empty: it was not, or it has gone since.
+    [[nodiscard]] std::string left_alone(const std::string& path);
 
     std::string config_dir_;
     std::string state_dir_;
+    std::mutex mutex_;
+    std::map<std::string, std::string> left_alone_;  // mutex_; path -> why
 };
 
 }  // namespace mk::domain

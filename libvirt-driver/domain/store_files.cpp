@@ -74,6 +74,9 @@ void make_folder(const std::string& path) {
         if (why != 0 && (::stat(part.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))) {
             throw Error::from_errno("make folder " + part, why);
         }
+        if (why == 0) {  // or a power cut takes it away with all that is in it
+            sync_folder(folder_of(part).empty() ? "/" : folder_of(part));
+        }
         if (slash == std::string::npos) {
             return;
         }
@@ -124,6 +127,13 @@ void replace(const std::string& path, const std::string& text) {
     }
     temporary.move_to(path);
     sync_folder(folder_of(path));
+}
+
+void move(const std::string& from, const std::string& to) {
+    if (::rename(from.c_str(), to.c_str()) != 0) {
+        throw Error::from_errno("move " + from);
+    }
+    sync_folder(folder_of(to));
 }
 
 void remove_leftovers(const std::string& folder) {

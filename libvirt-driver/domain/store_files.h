@@ -29,6 +29,9 @@ void make_folder(const std::string& path);
 // very last step fails the new text is in place and may not survive a power cut.
 void replace(const std::string& path, const std::string& text);
 
+// Within a folder; whatever is at `to` is replaced.
+void move(const std::string& from, const std::string& to);
+
 // What replace() of a killed process left in `folder`.
 void remove_leftovers(const std::string& folder);
 

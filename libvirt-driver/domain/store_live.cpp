@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 
 #include "domain/document.h"
 #include "domain/store.h"
@@ -75,16 +76,28 @@ LiveRecord read_record(const std::string& text, const std::string& name) {
 }  // namespace
 
 void Store::save_live(const LiveRecord& record) {
-    store_files::replace(live_path(record.definition.name), print_record(record));
+    const std::string path = live_path(record.definition.name);
+    if (!left_alone(path).empty()) {
+        log::warning("{} was found damaged and is {}.damaged from now on", log::escape(path),
+                     log::escape(path));
+        store_files::move(path, path + ".damaged");
+        const std::scoped_lock lock(mutex_);
+        left_alone_.erase(path);
+    }
+    store_files::replace(path, print_record(record));
 }
 
 void Store::remove_live(const std::string& name) {
-    store_files::remove(live_path(name));
+    const std::string path = live_path(name);
+    if (left_alone(path).empty()) {
+        store_files::remove(path);
+    }
 }
 
 LoadedRecords Store::load_live() {
     LoadedRecords out;
     store_files::remove_leftovers(state_dir_);
+    std::map<Uuid, std::string> owners;
     for (const std::string& entry : store_files::entries(state_dir_, "", suffix)) {
         const std::string path = state_dir_ + "/" + entry;
         try {
@@ -93,9 +106,16 @@ LoadedRecords Store::load_live() {
                 throw Error(VIR_ERR_XML_ERROR,
                             fmt::format("it holds domain '{}'", record.definition.name));
             }
+            const auto [owner, fresh] =
+                owners.emplace(record.definition.uuid, record.definition.name);
+            if (!fresh) {
+                throw Error(VIR_ERR_OPERATION_FAILED,
+                            fmt::format("its UUID {} is already that of domain '{}'",
+                                        record.definition.uuid.to_string(), owner->second));
+            }
             out.records.push_back(std::move(record));
         } catch (const Error& error) {
-            out.problems.push_back({log::escape(path), log::escape(error.full_message())});
+            out.problems.push_back(leave_alone(path, error.full_message()));
         }
     }
     std::sort(out.records.begin(), out.records.end(),

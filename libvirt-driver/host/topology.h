@@ -86,7 +86,8 @@ void save_topology(const Topology& topology, const std::string& path);
 // nullopt: no such file, or it is damaged (a warning goes to the log).
 [[nodiscard]] std::optional<Topology> load_topology(const std::string& path);
 
-// The three steps of a daemon's start: read, complete from `path`, save there.
+// The three steps of a daemon's start: read, complete from `path`, save there (a failure of that
+// goes to the log).
 [[nodiscard]] Topology remember_topology(const std::string& sysfs, const std::string& procfs,
                                          const std::string& path);
 

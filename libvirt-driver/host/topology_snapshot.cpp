@@ -155,7 +155,11 @@ Topology remember_topology(const std::string& sysfs, const std::string& procfs,
     Topology topology = read_topology(sysfs, procfs);
     if (const auto snapshot = load_topology(path))
         topology = merge(std::move(topology), *snapshot);
-    save_topology(topology, path);
+    try {
+        save_topology(topology, path);
+    } catch (const Error& error) {  // a full disk is no reason to leave partitions alone
+        log::error("{}: CPUs that are offline will not be known to the next daemon", error.what());
+    }
     return topology;
 }
 

@@ -207,6 +207,7 @@ TEST_F(StoreTest, ReportsWhatAHandEditBroke) {
     anonymous.erase(uuid, anonymous.find('\n', uuid) - uuid + 1);
     anonymous.replace(anonymous.find("<name>web"), 9, "<name>who");
     write(config / "who.xml", anonymous);
+    fs::create_directory(config / "autostart");
     fs::create_symlink(config / "gone.xml", config / "autostart" / "gone.xml");
     const LoadedDomains loaded = load();
     EXPECT_THAT(names(loaded), ElementsAre("twin"));
@@ -217,6 +218,38 @@ TEST_F(StoreTest, ReportsWhatAHandEditBroke) {
     EXPECT_THAT(loaded.problems[3].path, HasSubstr("autostart/gone.xml"));
     EXPECT_EQ(read_file(config / "copy.xml"), text);
     EXPECT_TRUE(fs::exists(config / "web.xml"));
+}
+
+// What somebody may still want to mend is not theirs any more once it was written over.
+TEST_F(StoreTest, NeverReplacesADamagedFile) {
+    Store store(config.string(), state.string());
+    write(config / "half.xml", "<domain");
+    EXPECT_THAT(store.load().problems, SizeIs(1));
+    const Definition half = domain("half");
+    try {
+        store.save(half);
+        ADD_FAILURE() << "was saved";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), VIR_ERR_OPERATION_FAILED);
+        EXPECT_THAT(error.what(), HasSubstr((config / "half.xml").string()));
+    }
+    EXPECT_EQ(read_file(config / "half.xml"), "<domain");
+    fs::remove(config / "half.xml");  // as the message says
+    store.save(half);
+    store.save(half);
+    EXPECT_THAT(names(load()), ElementsAre("half"));
+}
+
+TEST_F(StoreTest, NeverReplacesADuplicate) {
+    Definition twin = domain("web");
+    store().save(twin);
+    const std::string text = read_file(config / "web.xml");
+    twin.name = "twin";
+    store().save(twin);
+    Store store(config.string(), state.string());
+    EXPECT_THAT(names(store.load()), ElementsAre("twin"));
+    EXPECT_THROW(store.save(domain("web")), Error);
+    EXPECT_EQ(read_file(config / "web.xml"), text);
 }
 
 TEST_F(StoreTest, AFullDiskLeavesTheOldFile) {
@@ -241,7 +274,7 @@ TEST_F(StoreTest, AFullDiskLeavesTheOldFile) {
     renamed.name = "shop";
     EXPECT_THROW(store().rename("web", renamed), Error);
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old), 0);
-    EXPECT_THAT(files(), ElementsAre("autostart", "web.xml"));
+    EXPECT_THAT(files(), ElementsAre("web.xml"));
     EXPECT_EQ(load().domains.at(0).definition, before);
 }
 
@@ -274,6 +307,57 @@ TEST_F(StoreTest, NamesADamagedLiveRecordAndLeavesIt) {
     ASSERT_THAT(loaded.problems, SizeIs(3));
     EXPECT_THAT(loaded.problems[2].what, HasSubstr("id='x' is not a number"));
     EXPECT_TRUE(fs::exists(state / "half.xml"));
+}
+
+TEST_F(StoreTest, KeepsADamagedLiveRecordBesideTheNewOne) {
+    Store store(config.string(), state.string());
+    write(state / "web.xml", "half a record");
+    EXPECT_THAT(store.load_live().problems, SizeIs(1));
+    store.remove_live("web");
+    EXPECT_EQ(read_file(state / "web.xml"), "half a record");
+    const LiveRecord web = record("web");
+    store.save_live(web);
+    store.save_live(web);
+    EXPECT_EQ(read_file(state / "web.xml.damaged"), "half a record");
+    const LoadedRecords loaded = store.load_live();
+    EXPECT_THAT(loaded.records, ElementsAre(web));
+    EXPECT_THAT(loaded.problems, IsEmpty());
+    store.remove_live("web");
+    EXPECT_FALSE(fs::exists(state / "web.xml"));
+}
+
+TEST_F(StoreTest, NamesALiveRecordWithTheUuidOfAnother) {
+    LiveRecord web = record("web");
+    store().save_live(web);
+    web.definition.name = "twin";
+    store().save_live(web);
+    const LoadedRecords loaded = store().load_live();
+    EXPECT_THAT(loaded.records, ElementsAre(web));
+    ASSERT_THAT(loaded.problems, SizeIs(1));
+    EXPECT_THAT(loaded.problems[0].path, HasSubstr("web.xml"));
+    EXPECT_THAT(loaded.problems[0].what, HasSubstr("already that of domain 'twin'"));
+}
+
+// tests/data/store/first-light: written by the daemon of commit f2a94c1.
+TEST_F(StoreTest, ReadsWhatThePreviousVersionWrote) {
+    fs::create_directories(root);
+    fs::copy(MK_TEST_DATA "/store/first-light/etc", config);
+    fs::copy(MK_TEST_DATA "/store/first-light/run", state);
+    fs::create_directory(config / "autostart");
+    fs::create_symlink(config / "web.xml", config / "autostart" / "web.xml");
+    const LoadedDomains loaded = load();
+    EXPECT_THAT(loaded.problems, IsEmpty());
+    ASSERT_THAT(names(loaded), ElementsAre("web autostart"));
+    const LoadedRecords live = store().load_live();
+    EXPECT_THAT(live.problems, IsEmpty());
+    ASSERT_THAT(live.records, SizeIs(1));
+    EXPECT_EQ(live.records[0].definition, loaded.domains[0].definition);
+    EXPECT_EQ(live.records[0].details.id, 7);
+    EXPECT_EQ(live.records[0].details.cpus, (std::vector<unsigned>{1, 4}));
+    EXPECT_TRUE(live.records[0].details.known_cpus.empty());
+    EXPECT_EQ(live.records[0].state, VIR_DOMAIN_RUNNING);
+    EXPECT_TRUE(live.records[0].persistent);
+    EXPECT_FALSE(store().should_autostart());
 }
 
 // Runs `operation` in children that die before their 1st, 2nd … change of the file system,

@@ -117,6 +117,11 @@ TEST_F(SnapshotTest, OfAnotherBootIsNotBelieved) {
     EXPECT_FALSE(remember().find(5)->core);
 }
 
+TEST_F(SnapshotTest, ThatCannotBeWrittenKeepsNoDaemonFromItsPartitions) {
+    file = host.path("no/such/folder");
+    EXPECT_EQ(remember().online(), CpuSet::parse("0-7"));
+}
+
 TEST_F(SnapshotTest, LosesToWhatIsSeenNow) {
     Topology old = remember();
     old.cpus[2].core = CoreId{7, 7, 7};
