@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// virtmultikerneld.conf: libvirt's syntax, and libvirt's names for the keys. A key that does
-// nothing here is an error, never ignored. Not for command line options (daemon.h).
+// virtmultikerneld.conf: which keys there are, with libvirt's names where libvirt has them, and
+// what they set. A key that does nothing here is an error, never ignored. Not for the syntax
+// (conf_file.h) or command line options (daemon.h).
 #pragma once
 
 #include <string>
@@ -12,6 +13,8 @@
 
 namespace mk {
 
+// A new key: a field here, a line in the table of daemon_conf.cpp, a paragraph in
+// virtmultikerneld.conf.
 struct DaemonConf {
     rpc::Settings server;
     log::Level log_level = log::Level::info;

@@ -92,18 +92,22 @@ class Conf(DaemonTest):
 
     def test_mistake_stops_the_start_with_file_and_line(self):
         for line, sentence in {
-                "max_client = 5": "unknown key 'max_client'",
-                "listen_tls = 1": "unknown key 'listen_tls'",  # libvirtd's, not ours
-                "max_clients = \"5\"": "max_clients must be a number, not '\"5\"'",
-                "max_clients = [ 5 ]": "max_clients must be a number, not '[ 5 ]'",
-                "max_clients = many": "max_clients must be a number, not 'many'",
-                "max_clients = 5 6": "max_clients must be a number, not '5 6'",
-                "max_clients =": "max_clients must be a number, not ''",
-                "max_clients = 99999999999": "max_clients must be a number, not '99999999999'",
-                "keepalive_interval = -1": "keepalive_interval must be a number, not '-1'",
+                "max_client = 5": "max_client is no key of this daemon",
+                "listen_tcp = 1": "listen_tcp is no key of this daemon",  # libvirtd's, not ours
+                "max_clients = \"5\"": "max_clients must be a number",
+                "max_clients = [ \"5\" ]": "max_clients must be a number",
+                "max_clients = many":
+                    "expected a number, a text in quotes or a list, not 'many'",
+                "max_clients = 5 6": "expected the end of the line, not '6'",
+                "max_clients =": "expected a number, a text in quotes or a list, not ''",
+                "max_clients = 99999999999": "max_clients must be from 1 to 100000",
+                "keepalive_interval = -2": "keepalive_interval must be from -1 to 86400",
                 "max_clients = 0": "max_clients must be from 1 to 100000",
                 "log_level = 5": "log_level must be from 1 to 4",
-                "max_clients": "expected 'key = value', not 'max_clients'"}.items():
+                "max_workers = 4": "max_workers is there already",
+                "auto_dump_path = \"dump\"":
+                    "auto_dump_path must be an absolute path, not 'dump'",
+                "max_clients": "expected '=' after 'max_clients'"}.items():
             with self.subTest(line=line):
                 self.assertEqual(self.start_with(f"# fine\nmax_workers = 3\n\n{line}\n"),
                                  (1, f"4: {sentence}\n"))
@@ -123,7 +127,7 @@ class Conf(DaemonTest):
             if "nothing changed" in self.daemon.log_text():
                 break
         self.assertIn(f"nothing changed: configuration file syntax error: {self.daemon.conf}:1: "
-                      "unknown key 'max_client'", self.daemon.log_text())
+                      "max_client is no key of this daemon", self.daemon.log_text())
         self.assertEqual(connection.getType(), "multikernel")
 
 
