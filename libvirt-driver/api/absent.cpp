@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Queries about what a partition does not have: snapshots, checkpoints, managed save images,
-// schedulers, disks. They answer the empty truth, because clients take an error here for
+// disk errors, I/O threads. They answer the empty truth, because clients take an error here for
 // a failure of the whole domain (virt-manager drops it from its list, `virsh undefine` stops).
 // Not for actions on such things: lifecycle.cpp refuses those.
+#include <fmt/format.h>
+
 #include "api/encode.h"
 #include "api/table.h"
 
@@ -26,12 +28,26 @@ void domain_get_control_info(Call& call, const remote_domain_get_control_info_ar
     ret.state = VIR_DOMAIN_CONTROL_OK;
 }
 
-// No scheduler is above a partition.
-void domain_get_scheduler_type(Call& call, const remote_domain_get_scheduler_type_args& args,
-                               remote_domain_get_scheduler_type_ret& ret) {
+void domain_snapshot_lookup_by_name(Call& call,
+                                    const remote_domain_snapshot_lookup_by_name_args& args,
+                                    remote_domain_snapshot_lookup_by_name_ret&) {
     (void)find(call, args.dom);
-    ret.type = protocol::copy_string("none");
-    ret.nparams = 0;
+    throw Error(VIR_ERR_NO_DOMAIN_SNAPSHOT,
+                fmt::format("no domain snapshot with matching name '{}'", args.name));
+}
+
+void domain_snapshot_current(Call& call, const remote_domain_snapshot_current_args& args,
+                             remote_domain_snapshot_current_ret&) {
+    (void)find(call, args.dom);
+    throw Error(VIR_ERR_NO_DOMAIN_SNAPSHOT, "the domain does not have a current snapshot");
+}
+
+void domain_checkpoint_lookup_by_name(Call& call,
+                                      const remote_domain_checkpoint_lookup_by_name_args& args,
+                                      remote_domain_checkpoint_lookup_by_name_ret&) {
+    (void)find(call, args.dom);
+    throw Error(VIR_ERR_NO_DOMAIN_CHECKPOINT,
+                fmt::format("no domain checkpoint with matching name '{}'", args.name));
 }
 
 constexpr unsigned param_flags =
@@ -65,26 +81,20 @@ const Row rows[] = {
         REMOTE_PROC_DOMAIN_LIST_ALL_CHECKPOINTS, checkpoint_flags),
     row<nothing<remote_domain_get_messages_args, remote_domain_get_messages_ret>>(
         REMOTE_PROC_DOMAIN_GET_MESSAGES, message_flags),
-    row<nothing<remote_domain_get_scheduler_parameters_args,
-                remote_domain_get_scheduler_parameters_ret>>(
-        REMOTE_PROC_DOMAIN_GET_SCHEDULER_PARAMETERS),
-    row<nothing<remote_domain_get_scheduler_parameters_flags_args,
-                remote_domain_get_scheduler_parameters_flags_ret>>(
-        REMOTE_PROC_DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS, param_flags),
-    row<nothing<remote_domain_get_memory_parameters_args, remote_domain_get_memory_parameters_ret>>(
-        REMOTE_PROC_DOMAIN_GET_MEMORY_PARAMETERS, param_flags),
-    row<nothing<remote_domain_get_blkio_parameters_args, remote_domain_get_blkio_parameters_ret>>(
-        REMOTE_PROC_DOMAIN_GET_BLKIO_PARAMETERS, param_flags),
-    row<nothing<remote_domain_get_numa_parameters_args, remote_domain_get_numa_parameters_ret>>(
-        REMOTE_PROC_DOMAIN_GET_NUMA_PARAMETERS, param_flags),
-    row<nothing<remote_domain_get_perf_events_args, remote_domain_get_perf_events_ret>>(
-        REMOTE_PROC_DOMAIN_GET_PERF_EVENTS, param_flags),
     row<nothing<remote_domain_get_disk_errors_args, remote_domain_get_disk_errors_ret>>(
         REMOTE_PROC_DOMAIN_GET_DISK_ERRORS),
     row<nothing<remote_domain_get_iothread_info_args, remote_domain_get_iothread_info_ret>>(
         REMOTE_PROC_DOMAIN_GET_IOTHREAD_INFO, param_flags),
+    row<nothing<remote_domain_get_security_label_list_args,
+                remote_domain_get_security_label_list_ret>>(
+        REMOTE_PROC_DOMAIN_GET_SECURITY_LABEL_LIST),
+    row<nothing<remote_domain_get_launch_security_info_args,
+                remote_domain_get_launch_security_info_ret>>(
+        REMOTE_PROC_DOMAIN_GET_LAUNCH_SECURITY_INFO, typed_params_flag),
+    row<domain_snapshot_lookup_by_name>(REMOTE_PROC_DOMAIN_SNAPSHOT_LOOKUP_BY_NAME),
+    row<domain_snapshot_current>(REMOTE_PROC_DOMAIN_SNAPSHOT_CURRENT),
+    row<domain_checkpoint_lookup_by_name>(REMOTE_PROC_DOMAIN_CHECKPOINT_LOOKUP_BY_NAME),
     row<domain_get_control_info>(REMOTE_PROC_DOMAIN_GET_CONTROL_INFO),
-    row<domain_get_scheduler_type>(REMOTE_PROC_DOMAIN_GET_SCHEDULER_TYPE),
 };
 
 }  // namespace

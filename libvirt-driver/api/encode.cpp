@@ -72,6 +72,14 @@ const domain::Definition& affected(const domain::DomainView& domain, unsigned fl
     return *domain.persistent_definition;
 }
 
+void require_affected(const domain::DomainView& domain, unsigned flags) {
+    const domain::Affect affect = affect_of(flags);
+    if (affect.live)
+        (void)affected(domain, VIR_DOMAIN_AFFECT_LIVE);
+    if (affect.config)
+        (void)affected(domain, VIR_DOMAIN_AFFECT_CONFIG);
+}
+
 void require_null(const remote_string& value, std::string_view name, std::string_view function) {
     if (value != nullptr)
         throw Error(VIR_ERR_INVALID_ARG, fmt::format("{} in {} must be NULL", name, function));

@@ -38,6 +38,9 @@ void require_one_of_live_and_config(unsigned flags);
 // "domain is not running" or "transient domains do not have any persistent config".
 [[nodiscard]] const domain::Definition& affected(const domain::DomainView& domain, unsigned flags);
 
+// The same checks for a change, which may mean both.
+void require_affected(const domain::DomainView& domain, unsigned flags);
+
 // libvirt's checks of arguments. `name` is the argument's, `function` the library's.
 // Throw Error(VIR_ERR_INVALID_ARG).
 void require_null(const remote_string& value, std::string_view name, std::string_view function);
