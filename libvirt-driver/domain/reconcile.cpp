@@ -14,6 +14,7 @@
 
 #include "domain/settle.h"
 #include "domain/steps.h"
+#include "domain/store_files.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -235,6 +236,20 @@ void Reconciler::bury_the_rest() {
     }
 }
 
+// Console records that a daemon has left which died within a start or a stop.
+void remove_console_records(const Context& context) {
+    constexpr std::string_view suffix = ".console";
+    for (const std::string& entry : store_files::entries(context.paths.state_dir, "", suffix)) {
+        const auto uuid = Uuid::parse(entry.substr(0, entry.size() - suffix.size()));
+        const auto domains = context.domains.all();
+        const bool runs = std::any_of(domains.begin(), domains.end(), [&](const auto& domain) {
+            return domain->uuid() == uuid && domain->running;
+        });
+        if (!runs)
+            store_files::try_remove(context.paths.state_dir + "/" + entry);
+    }
+}
+
 }  // namespace
 
 void reconcile(const Context& context, Lifecycle& lifecycle) {
@@ -251,6 +266,7 @@ void reconcile(const Context& context, Lifecycle& lifecycle) {
         }
     }
     reconciler.bury_the_rest();
+    remove_console_records(context);
 }
 
 }  // namespace mk::domain

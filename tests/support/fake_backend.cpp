@@ -92,6 +92,7 @@ void FakeBackend::start(const Uuid& uuid) {
     auto& partition = machine_->find(uuid);
     need(partition.status, {State::loaded});
     partition.output.clear();
+    partition.forgotten = 0;
     partition.line.clear();
     partition.hung = false;
     partition.status.panic.clear();
@@ -167,8 +168,10 @@ backend::Backend::Console FakeBackend::open_console(const Uuid& uuid, std::uint6
     const auto lock = machine_->enter("open_console", &uuid);
     auto& partition = machine_->find(uuid);
     auto [ours, theirs] = connected_pair();
-    const std::size_t from = std::min<std::size_t>(position, partition.output.size());
-    partition.consoles.push_back({std::move(ours), partition.output.substr(from), false});
+    const std::uint64_t from = std::clamp<std::uint64_t>(
+        position, partition.forgotten, partition.forgotten + partition.output.size());
+    partition.consoles.push_back(
+        {std::move(ours), partition.output.substr(from - partition.forgotten), false});
     if (!any_of(partition.status.state,
                 {State::created, State::loaded, State::booting, State::running}))
         partition.consoles.back().ends = true;

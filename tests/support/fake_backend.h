@@ -6,7 +6,7 @@
 // the backends that drive it, as the kernel module outlives the daemon.
 //
 // It refuses what the module refuses (wrong states, a CPU that is taken twice), counts what is
-// held, and fails or holds any call on demand.
+// held, and fails or holds any call on demand. With a file it outlives its process, too.
 //
 // Thread-safe.
 #pragma once
@@ -28,7 +28,9 @@ namespace mk::test {
 
 class FakeMachine {
   public:
-    FakeMachine();
+    // `file` has the partitions at any instant, but not what their consoles showed: the next
+    // machine of that file has them, and their app kernels run on.
+    explicit FakeMachine(std::string file = {});
     FakeMachine(const FakeMachine&) = delete;
     FakeMachine& operator=(const FakeMachine&) = delete;
     ~FakeMachine();
@@ -87,9 +89,10 @@ class FakeMachine {
     };
     struct Partition {
         backend::Status status;
-        std::string output;  // since the last start
-        std::string input;   // ever
-        std::string line;    // typed, no newline yet
+        std::string output;  // since the last start, but for `forgotten` bytes
+        std::uint64_t forgotten = 0;
+        std::string input;  // ever
+        std::string line;   // typed, no newline yet
         std::string cmdline;
         bool boot_pending = false;
         bool hung = false;
@@ -104,7 +107,24 @@ class FakeMachine {
         std::vector<Watch> watches;
     };
 
-    std::unique_lock<std::mutex> enter(const std::string& call, const Uuid* uuid = nullptr);
+    // Holds the mutex; what has changed is in the file before it lets go.
+    class Entered {
+      public:
+        Entered(FakeMachine& machine, std::unique_lock<std::mutex> lock)
+            : machine_(machine), lock_(std::move(lock)) {}
+        Entered(const Entered&) = delete;
+        Entered& operator=(const Entered&) = delete;
+        ~Entered() { machine_.save(); }
+
+      private:
+        FakeMachine& machine_;
+        std::unique_lock<std::mutex> lock_;
+    };
+
+    Entered enter(const std::string& call, const Uuid* uuid = nullptr);
+    void save();                              // REQUIRES: mutex_
+    void restore();                           // what the file has
+    void report(Partition& partition) const;  // what an app kernel says once it is up
     Partition& find(const Uuid& uuid);
     void set_state(Partition& partition, backend::State state);
     void notice(Partition& partition);  // status() has something new
@@ -129,7 +149,9 @@ class FakeMachine {
     std::vector<std::string> calls_;                      // mutex_
     std::vector<backend::Ask> asked_;                     // mutex_
     std::uint64_t next_address_kib_ = 4U << 20;           // mutex_
-    bool stopping_ = false;                               // mutex_
+    const std::string file_;
+    std::string saved_;      // mutex_; what is in it
+    bool stopping_ = false;  // mutex_
     Fd wake_;
     std::thread thread_;
 };

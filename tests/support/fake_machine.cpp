@@ -16,7 +16,8 @@ namespace mk::test {
 
 using backend::State;
 
-FakeMachine::FakeMachine() : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+FakeMachine::FakeMachine(std::string file)
+    : file_(std::move(file)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!wake_)
         throw Error::from_errno("eventfd");
     (void)std::signal(SIGPIPE, SIG_IGN);  // consoles are sockets here
@@ -24,6 +25,7 @@ FakeMachine::FakeMachine() : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     limits.memory_align_kib = 2048;
     limits.control_kib = 2048;
     limits.tsc_khz = 2'000'000;
+    restore();
     thread_ = std::thread([this] { run(); });
 }
 
@@ -123,7 +125,7 @@ std::string FakeMachine::cmdline(const Uuid& uuid) {
 }
 
 // The beginning of every call: note it, hold it, fail it.
-std::unique_lock<std::mutex> FakeMachine::enter(const std::string& call, const Uuid* uuid) {
+FakeMachine::Entered FakeMachine::enter(const std::string& call, const Uuid* uuid) {
     std::unique_lock lock(mutex_);
     calls_.push_back(call);
     const auto cancelled = [&] {
@@ -144,7 +146,7 @@ std::unique_lock<std::mutex> FakeMachine::enter(const std::string& call, const U
         failures.erase(failures.begin());
         throw error;
     }
-    return lock;
+    return {*this, std::move(lock)};
 }
 
 FakeMachine::Partition& FakeMachine::find(const Uuid& uuid) {
@@ -189,6 +191,14 @@ void FakeMachine::boot(Partition& partition) {
     if (silent_boot)
         return;
     emit(partition, "multikernel: userspace is up\r\n# ");
+    report(partition);
+    partition.status.block_kib = 128U << 10;
+    std::fill(partition.status.cpu_use.begin(), partition.status.cpu_use.end(),
+              backend::Use::given);
+    set_state(partition, State::running);
+}
+
+void FakeMachine::report(Partition& partition) const {
     backend::AppReport app;
     app.heartbeat = 1;
     app.online_cpus = static_cast<unsigned>(partition.status.cpus.size());
@@ -200,10 +210,6 @@ void FakeMachine::boot(Partition& partition) {
     app.release = "6.1.0-fake";
     app.hostname = partition.status.name;
     partition.status.app = app;
-    partition.status.block_kib = 128U << 10;
-    std::fill(partition.status.cpu_use.begin(), partition.status.cpu_use.end(),
-              backend::Use::given);
-    set_state(partition, State::running);
 }
 
 void FakeMachine::type(Partition& partition, const std::string& bytes) {
@@ -282,6 +288,7 @@ void FakeMachine::run() {
                     owners.emplace_back(uuid, console.fd.get());
                 }
             }
+            save();
         }
         (void)::poll(fds.data(), fds.size(), -1);
         eventfd_t count = 0;
@@ -296,6 +303,7 @@ void FakeMachine::run() {
                     serve(console, found->second, fds[i].revents);
             }
         }
+        save();
     }
 }
 

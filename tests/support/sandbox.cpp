@@ -51,6 +51,18 @@ Sandbox::Sandbox(const SandboxMachine& machine) {
     if (::mkdtemp(pattern.data()) == nullptr)
         throw Error::from_errno("make a temporary folder");
     root_ = pattern;
+    name_paths();
+    fill(machine);
+}
+
+Sandbox::Sandbox(const SandboxMachine& machine, const std::string& kept)
+    : root_(kept), kept_(true) {
+    name_paths();
+    if (!fs::exists(initrd()))
+        fill(machine);
+}
+
+void Sandbox::name_paths() {
     paths_.config_dir = root_ + "/etc";
     paths_.state_dir = root_ + "/run";
     paths_.log_dir = root_ + "/log";
@@ -59,16 +71,20 @@ Sandbox::Sandbox(const SandboxMachine& machine) {
     paths_.app_modules = {root_ + "/modules/{}/multikernel_app.ko"};
     paths_.sysfs = root_ + "/sys";
     paths_.procfs = root_ + "/proc";
+}
+
+void Sandbox::fill(const SandboxMachine& machine) const {
     make_machine(machine);
     write("vmlinuz", bzimage());
-    write("initrd.img", cpio_member("init", "#!/bin/sh\n") + cpio_member("TRAILER!!!", ""));
     write("libexec/init", "the loader");
     write(fmt::format("modules/{}/multikernel_app.ko", kernel_version), "the module");
+    write("initrd.img", cpio_member("init", "#!/bin/sh\n") + cpio_member("TRAILER!!!", ""));
 }
 
 Sandbox::~Sandbox() {
     std::error_code ignored;
-    fs::remove_all(root_, ignored);
+    if (!kept_)
+        fs::remove_all(root_, ignored);
 }
 
 void Sandbox::make_machine(const SandboxMachine& machine) const {

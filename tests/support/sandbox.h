@@ -23,6 +23,8 @@ struct SandboxMachine {
 class Sandbox {
   public:
     explicit Sandbox(const SandboxMachine& machine = {});
+    // The folder `kept`, made at the first time, which stays.
+    Sandbox(const SandboxMachine& machine, const std::string& kept);
     Sandbox(const Sandbox&) = delete;
     Sandbox& operator=(const Sandbox&) = delete;
     ~Sandbox();
@@ -40,9 +42,12 @@ class Sandbox {
                                   const std::string& more = {}) const;
 
   private:
+    void name_paths();
+    void fill(const SandboxMachine& machine) const;
     void make_machine(const SandboxMachine& machine) const;
 
     std::string root_;
+    bool kept_ = false;
     domain::Paths paths_;
 };
 

@@ -59,10 +59,11 @@ def start_daemon(command, folder, log, **environment):
 class Daemon:
     """The daemon with made-up hardware: sockets, definitions and logs are in `folder`.
 
-    `conf` is the text of its virtmultikerneld.conf.
+    `conf` is the text of its virtmultikerneld.conf; `wrapper` is a command that runs the daemon's.
     """
 
-    def __init__(self, *options, conf=""):
+    def __init__(self, *options, conf="", wrapper=()):
+        self.wrapper = wrapper
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mk-wire-"))
         self.conf = self.folder / "virtmultikerneld.conf"
         self.conf.write_text(conf, encoding="utf-8")
@@ -78,8 +79,8 @@ class Daemon:
     def start(self):
         """Returns when the daemon says, as to systemd, that it is ready."""
         self.process = start_daemon(
-            [FAKE_DAEMON, "--socket-dir", self.folder, *self.options], self.folder, self.log,
-            TMPDIR=str(self.folder))
+            [*self.wrapper, FAKE_DAEMON, "--socket-dir", self.folder, *self.options], self.folder,
+            self.log, TMPDIR=str(self.folder), MK_MACHINE=str(self.sandbox))
 
     def end(self):
         """Ends it politely; a daemon that does not end, or ends badly, is an AssertionError."""
@@ -104,13 +105,18 @@ class Daemon:
         self.process.kill()
         self.process.wait()
 
+    def restart(self):
+        """Kills it and starts another on what it left: disk, partitions, sockets."""
+        self.kill()
+        self.start()
+
     def log_text(self):
         return (self.folder / "daemon.log").read_text(encoding="utf-8", errors="replace")
 
     @property
     def sandbox(self):
-        """The made-up machine's files: kernel, initrd, definitions, logs."""
-        return next(self.folder.glob("mk-sandbox-*"))
+        """The made-up machine's files: kernel, initrd, definitions, logs; daemons come and go."""
+        return self.folder / "machine"
 
     def uri(self, readonly=False):
         name = "virtmultikerneld-sock" + ("-ro" if readonly else "")
@@ -152,9 +158,11 @@ class WireTest(unittest.TestCase):
     maxDiff = None
     daemon_options = ()
     daemon_conf = ""
+    daemon_wrapper = ()
 
     def setUp(self):
-        self.daemon = Daemon(*self.daemon_options, conf=self.daemon_conf)
+        self.daemon = Daemon(*self.daemon_options, conf=self.daemon_conf,
+                             wrapper=self.daemon_wrapper)
         self.addCleanup(self.daemon.end)
         # Some calls of libvirt wait for ever; they fail when the daemon has gone.
         timer = threading.Timer(TEST_LIMIT_S, self.daemon.kill)

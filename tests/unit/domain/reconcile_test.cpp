@@ -184,6 +184,19 @@ TEST_F(ReconcileTest, AStartThatBrokeOffIsGivenBack) {
     expect_nothing_held();
 }
 
+TEST_F(ReconcileTest, AStartThatBrokeOffLeavesNoConsoleRecord) {
+    const Uuid web = define("web");
+    const Uuid shop = define_and_start("shop");
+    stop_daemon();
+    const std::string record = sandbox.read("run/" + shop.to_string() + ".console");
+    sandbox.write("run/" + web.to_string() + ".console", record);
+    make_partition(web, "web", false);
+    start_daemon();
+    EXPECT_TRUE(sandbox.exists("run/" + shop.to_string() + ".console"));
+    driver->destroy(shop);
+    expect_nothing_held();
+}
+
 TEST_F(ReconcileTest, AnUnknownWorkloadGoesOnAsATransientDomain) {
     const Uuid stray = Uuid::random();
     make_partition(stray, "stray", true);
