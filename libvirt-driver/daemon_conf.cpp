@@ -12,7 +12,7 @@
 namespace mk {
 namespace {
 
-constexpr unsigned most_threads = 1000;
+constexpr unsigned most_workers = rpc::WorkerPool::most_workers;
 constexpr unsigned day_s = 86400;
 
 struct Key {
@@ -27,10 +27,12 @@ unsigned interval_ms(const Setting& setting) {
 
 const Key keys[] = {
     {"max_clients", [](auto& conf, auto& set) { conf.server.max_clients = set.count(1, 100000); }},
+    {"min_workers",
+     [](auto& conf, auto& set) { conf.server.workers.min = set.count(0, most_workers); }},
     {"max_workers",
-     [](auto& conf, auto& set) { conf.server.workers = set.count(1, most_threads); }},
+     [](auto& conf, auto& set) { conf.server.workers.max = set.count(1, most_workers); }},
     {"prio_workers",
-     [](auto& conf, auto& set) { conf.server.short_workers = set.count(1, most_threads); }},
+     [](auto& conf, auto& set) { conf.server.workers.priority = set.count(0, most_workers); }},
     {"max_client_requests",
      [](auto& conf, auto& set) { conf.server.max_client_requests = set.count(1, 1000); }},
     {"keepalive_interval",

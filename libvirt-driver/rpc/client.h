@@ -31,8 +31,7 @@ namespace mk::rpc {
 struct Settings {
     unsigned max_clients = 5000;
     unsigned max_client_requests = 5;  // calls of one client that run at the same time
-    unsigned workers = 20;
-    unsigned short_workers = 5;  // for short calls only
+    WorkerLimits workers;
     unsigned keepalive_interval_ms = 5000;
     unsigned keepalive_count = 5;
 };

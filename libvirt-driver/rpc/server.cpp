@@ -25,7 +25,7 @@ Identity peer_of(const Fd& socket) {
 }  // namespace
 
 Server::Server(const Settings& settings, std::vector<Program> programs)
-    : workers_(settings.workers, settings.short_workers),
+    : workers_(settings.workers),
       shared_{.settings = settings,
               .programs = std::move(programs),
               .workers = workers_,

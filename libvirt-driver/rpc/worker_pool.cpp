@@ -1,39 +1,106 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Workers: two queues, one lock.
+// Workers: two queues, one lock. They come and go as libvirt's do (src/util/virthreadpool.c).
 #include "rpc/worker_pool.h"
 
+#include <algorithm>
 #include <exception>
+#include <system_error>
 
+#include "util/error.h"
 #include "util/log.h"
 
 namespace mk::rpc {
 
-WorkerPool::WorkerPool(unsigned workers, unsigned short_only) {
-    for (unsigned i = 0; i < workers + short_only; ++i)
-        threads_.emplace_back([this, only = i >= workers] { work(only); });
+WorkerPool::WorkerPool(const WorkerLimits& limits) : limits_(limits) {
+    limits_.min = std::min(limits_.min, limits_.max);
+    const std::lock_guard lock(mutex_);
+    for (unsigned i = 0; i < std::max(limits_.min, 1U); ++i)
+        grow(false);
+    if (workers_ == 0)
+        throw Error(VIR_ERR_SYSTEM_ERROR, "there is room for no thread that could run a call");
+    for (unsigned i = 0; i < limits_.priority; ++i)
+        grow(true);
 }
 
 WorkerPool::~WorkerPool() {
+    Threads threads;
     {
         const std::lock_guard lock(mutex_);
         ending_ = true;
+        threads.splice(threads.end(), threads_);
+        threads.splice(threads.end(), ended_);
     }
     changed_.notify_all();
-    threads_.clear();
+    threads.clear();
 }
 
 void WorkerPool::submit(bool is_short, Task task) {
+    Threads ended;
     {
         const std::lock_guard lock(mutex_);
+        ended.swap(ended_);
+        if (free_ <= waiting() && workers_ < limits_.max)
+            grow(false);
         (is_short ? short_tasks_ : long_tasks_).push_back(std::move(task));
     }
     // All: the one that wakes must be one that may take it.
     changed_.notify_all();
 }
 
-bool WorkerPool::take(bool short_only, Task& task) {
-    auto& queue = short_tasks_.empty() && !short_only ? long_tasks_ : short_tasks_;
+WorkerPool::Status WorkerPool::status() const {
+    const std::lock_guard lock(mutex_);
+    return {.limits = limits_,
+            .workers = workers_,
+            .free_workers = free_,
+            .priority_workers = priority_,
+            .waiting = waiting()};
+}
+
+void WorkerPool::set_limits(const WorkerLimits& limits) {
+    if (limits.min > limits.max)
+        throw Error(VIR_ERR_INVALID_ARG, "minWorkers cannot be larger than maxWorkers");
+    if (limits.max == 0)
+        throw Error(VIR_ERR_INVALID_ARG, "maxWorkers must not be zero");
+    if (limits.max > most_workers || limits.priority > most_workers)
+        throw Error(VIR_ERR_INVALID_ARG,
+                    "there are at most " + std::to_string(most_workers) + " workers");
+    Threads ended;
+    {
+        const std::lock_guard lock(mutex_);
+        ended.swap(ended_);
+        limits_ = limits;
+        for (unsigned i = workers_; i < limits_.min; ++i)
+            grow(false);
+        for (unsigned i = priority_; i < limits_.priority; ++i)
+            grow(true);
+    }
+    changed_.notify_all();
+}
+
+std::size_t WorkerPool::waiting() const {
+    return short_tasks_.size() + long_tasks_.size();
+}
+
+// One less than there could be is no reason to fail: those that are there go on.
+void WorkerPool::grow(bool priority) {
+    const auto added = threads_.emplace(threads_.end());
+    try {
+        *added = std::jthread([this, priority, added] { work(priority, added); });
+    } catch (const std::system_error& error) {
+        threads_.erase(added);
+        log::warning("cannot start one more worker: {}", error.what());
+        return;
+    }
+    ++(priority ? priority_ : workers_);
+}
+
+bool WorkerPool::is_one_too_many(bool priority) const {
+    return priority ? priority_ > limits_.priority : workers_ > limits_.max;
+}
+
+bool WorkerPool::take(bool priority, Task& task) {
+    auto& queue = short_tasks_.empty() && !priority ? long_tasks_ : short_tasks_;
     if (queue.empty())
         return false;
     task = std::move(queue.front());
@@ -41,11 +108,16 @@ bool WorkerPool::take(bool short_only, Task& task) {
     return true;
 }
 
-void WorkerPool::work(bool short_only) {
+void WorkerPool::work(bool priority, Threads::iterator self) {
     std::unique_lock lock(mutex_);
     while (true) {
         Task task;
-        if (take(short_only, task)) {
+        if (!ending_ && is_one_too_many(priority)) {
+            --(priority ? priority_ : workers_);
+            ended_.splice(ended_.end(), threads_, self);
+            return;
+        }
+        if (take(priority, task)) {
             lock.unlock();
             try {
                 task();
@@ -57,7 +129,9 @@ void WorkerPool::work(bool short_only) {
         } else if (ending_) {
             return;
         } else {
+            free_ += priority ? 0 : 1;
             changed_.wait(lock);
+            free_ -= priority ? 0 : 1;
         }
     }
 }
