@@ -132,7 +132,7 @@ void Client::handle_keepalive(const protocol::Frame& frame) {
 
 void Client::begin_calls() {
     while (!disconnected_ && !closing_ && !waiting_.empty() &&
-           unanswered_ < shared_.settings.max_client_requests) {
+           unanswered_ < shared_.settings.max_client_requests && may_answer()) {
         const protocol::Frame frame = std::move(waiting_.front());
         waiting_.pop_front();
         ++unanswered_;

@@ -52,6 +52,8 @@ class Client : public std::enable_shared_from_this<Client> {
     // Calls that wait for their turn; then its socket is not read until one has begun.
     static constexpr std::size_t waiting_limit = 32;
     static constexpr std::size_t waiting_bytes_limit = 1U << 20;
+    // Bytes that it has not read yet; while there are more, none of its calls is begun.
+    static constexpr std::size_t unread_limit = 1U << 20;
 
     Client(Fd socket, const Identity& identity, bool read_only, const Shared& shared);
     Client(const Client&) = delete;
@@ -91,6 +93,8 @@ class Client : public std::enable_shared_from_this<Client> {
     void send_unasked(std::string frame);
     void flush();
     [[nodiscard]] bool write_some(Packet& packet);
+    [[nodiscard]] bool may_answer();
+    void wait_to_write();
     void close_if_done();
     void begin_keepalive();
     void probe();
@@ -103,8 +107,10 @@ class Client : public std::enable_shared_from_this<Client> {
     EventSource readable_;
     EventSource hung_up_;  // while readable_ is not watched
     EventSource writable_;
+    EventSource stalled_;  // while writable_ is watched
     EventSource keepalive_;
     std::chrono::steady_clock::time_point last_heard_;
+    std::chrono::steady_clock::time_point last_written_;
     unsigned pings_unanswered_ = 0;
     std::map<StreamKey, std::unique_ptr<Stream>> streams_;
     std::shared_ptr<Forwarder> forwarder_;  // from the first call that needs it
@@ -118,7 +124,8 @@ class Client : public std::enable_shared_from_this<Client> {
 
     std::mutex mutex_;
     std::deque<Packet> outgoing_;    // mutex_; only the loop thread removes
-    std::size_t unasked_bytes_ = 0;  // mutex_
+    std::size_t unread_bytes_ = 0;   // mutex_; of all packets
+    std::size_t unasked_bytes_ = 0;  // mutex_; of those that nobody called for
     bool flush_posted_ = false;      // mutex_
     bool overflowed_ = false;        // mutex_
 };

@@ -47,6 +47,7 @@ void Client::reply_error(const virNetMessageHeader& call, const std::string& tex
 
 void Client::enqueue(Packet packet) {
     const std::lock_guard lock(mutex_);
+    unread_bytes_ += packet.bytes.size();
     outgoing_.push_back(std::move(packet));
     if (!std::exchange(flush_posted_, true))
         post([self = shared_from_this()] { self->flush(); });
@@ -67,6 +68,7 @@ void Client::send_unasked(std::string frame) {
         });
         return;
     }
+    unread_bytes_ += frame.size();
     outgoing_.push_back({.bytes = std::move(frame), .unasked = true, .sent = {}});
     if (!std::exchange(flush_posted_, true))
         post([self = shared_from_this()] { self->flush(); });
@@ -81,8 +83,7 @@ bool Client::write_some(Packet& packet) {
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0 && errno == EAGAIN) {
-            if (!writable_)
-                writable_ = EventSource::watch(socket_.get(), G_IO_OUT, [this] { flush(); });
+            wait_to_write();
             return false;
         }
         if (count < 0) {
@@ -90,6 +91,7 @@ bool Client::write_some(Packet& packet) {
             return false;
         }
         written_ += static_cast<std::size_t>(count);
+        last_written_ = std::chrono::steady_clock::now();
     }
     written_ = 0;
     return true;
@@ -111,6 +113,7 @@ void Client::flush() {
         std::function<void()> sent;
         {
             const std::lock_guard lock(mutex_);
+            unread_bytes_ -= first->bytes.size();
             if (first->unasked)
                 unasked_bytes_ -= first->bytes.size();
             sent = std::move(first->sent);
@@ -120,7 +123,36 @@ void Client::flush() {
             sent();
     }
     writable_.reset();
+    stalled_.reset();
+    if (!waiting_.empty()) {
+        begin_calls();
+        handle_frames();
+    }
     close_if_done();
+}
+
+// What answers to calls take is bounded too: a client that does not read has no more of them.
+bool Client::may_answer() {
+    const std::lock_guard lock(mutex_);
+    return unread_bytes_ < unread_limit;
+}
+
+// A client that takes nothing for as long as one may be silent is as dead as that one.
+void Client::wait_to_write() {
+    if (writable_)
+        return;
+    writable_ = EventSource::watch(socket_.get(), G_IO_OUT, [this] { flush(); });
+    const unsigned limit_ms =
+        shared_.settings.keepalive_interval_ms * (shared_.settings.keepalive_count + 1);
+    if (limit_ms == 0)
+        return;
+    last_written_ = std::chrono::steady_clock::now();
+    stalled_ = EventSource::timer(limit_ms, [this, limit = std::chrono::milliseconds(limit_ms)] {
+        if (std::chrono::steady_clock::now() - last_written_ < limit)
+            return;
+        log::info("client {} does not read: disconnected", session_.identity().pid);
+        disconnect();
+    });
 }
 
 void Client::close_if_done() {
@@ -144,6 +176,7 @@ void Client::disconnect() {
     readable_.reset();
     hung_up_.reset();
     writable_.reset();
+    stalled_.reset();
     keepalive_.reset();
     streams_.clear();
     waiting_.clear();

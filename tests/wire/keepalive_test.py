@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Keepalive, asked by the daemon: who is pinged, and who is given up."""
 
-from harness import WireTest
-from raw import (FEATURE_KEEPALIVE, GET_TYPE, KEEPALIVE, MESSAGE, OK, PING, PONG, SUPPORTS_FEATURE,
-                 RawClient, number, ping, read_string)
+from harness import LIMIT_S, WireTest
+from raw import (CAPABILITIES, FEATURE_KEEPALIVE, GET_TYPE, KEEPALIVE, MESSAGE, OK, PING, PONG,
+                 SUPPORTS_FEATURE, RawClient, frame, number, ping, read_string)
 
 COUNT = 2
 
@@ -46,3 +46,15 @@ class Keepalive(WireTest):
         for _ in range(COUNT + 1):
             self.assert_pinged(client)
             self.assert_works(client)
+
+    def test_client_that_calls_and_does_not_read_is_let_go(self):
+        client, other = self.raw(declares=False), self.raw(declares=False)
+        client.socket.setblocking(False)
+        # Answers fill its socket, then nothing more is begun, then nothing more is read.
+        with self.assertRaises(BlockingIOError):
+            for serial in range(10, 100000):
+                client.socket.send(frame(CAPABILITIES, serial=serial))
+        self.assert_works(other)
+        self.assertTrue(client.is_closed(LIMIT_S))
+        self.assertIn("does not read", self.daemon.log_text())
+        self.assert_works(other)
