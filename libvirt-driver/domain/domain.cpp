@@ -23,6 +23,11 @@ std::string Domain::name() const {
     return fields_.view.name;
 }
 
+int Domain::id() const {
+    const std::scoped_lock lock(mutex_);
+    return fields_.view.id;
+}
+
 DomainView Domain::view() const {
     const std::scoped_lock lock(mutex_);
     return fields_.view;

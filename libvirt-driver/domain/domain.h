@@ -67,6 +67,7 @@ class Domain {
 
     [[nodiscard]] const Uuid& uuid() const noexcept { return uuid_; }
     [[nodiscard]] std::string name() const;
+    [[nodiscard]] int id() const;  // -1: not active
     [[nodiscard]] DomainView view() const;
     [[nodiscard]] DomainFields fields() const;
     [[nodiscard]] DomainIdentity identity() const;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 
 #include "util/error.h"
 
@@ -13,10 +14,8 @@ namespace mk::domain {
 
 std::shared_ptr<Domain> DomainList::find(const Uuid& uuid) const {
     const std::scoped_lock lock(mutex_);
-    for (const auto& domain : domains_) {
-        if (domain->uuid() == uuid)
-            return domain;
-    }
+    if (const auto found = by_uuid_.find(uuid); found != by_uuid_.end())
+        return found->second;
     throw Error(VIR_ERR_NO_DOMAIN,
                 fmt::format("no domain with matching uuid '{}'", uuid.to_string()));
 }
@@ -30,8 +29,8 @@ std::shared_ptr<Domain> DomainList::find_by_name(const std::string& name) const 
 
 std::shared_ptr<Domain> DomainList::find_by_id(int id) const {
     const std::scoped_lock lock(mutex_);
-    for (const auto& domain : domains_) {
-        if (id >= 0 && domain->view().id == id)
+    for (const auto& [uuid, domain] : by_uuid_) {
+        if (id >= 0 && domain->id() == id)
             return domain;
     }
     throw Error(VIR_ERR_NO_DOMAIN, fmt::format("no domain with matching id {}", id));
@@ -39,29 +38,25 @@ std::shared_ptr<Domain> DomainList::find_by_id(int id) const {
 
 std::vector<std::shared_ptr<Domain>> DomainList::all() const {
     const std::scoped_lock lock(mutex_);
-    return domains_;
+    const auto domains = std::views::values(by_name_);
+    return {domains.begin(), domains.end()};
 }
 
 std::shared_ptr<Domain> DomainList::named(const std::string& name) const {
-    for (const auto& domain : domains_) {
-        if (domain->name() == name)
-            return domain;
-    }
-    return nullptr;
+    const auto found = by_name_.find(name);
+    return found != by_name_.end() ? found->second : nullptr;
 }
 
 DomainList::Added DomainList::find_or_add(const std::shared_ptr<const Definition>& definition) {
     const Uuid& uuid = definition->uuid;
     const std::string& name = definition->name;
     const std::scoped_lock lock(mutex_);
-    for (const auto& domain : domains_) {
-        if (domain->uuid() != uuid)
-            continue;
-        if (domain->name() != name)
+    if (const auto found = by_uuid_.find(uuid); found != by_uuid_.end()) {
+        if (found->second->name() != name)
             throw Error(VIR_ERR_OPERATION_FAILED,
-                        fmt::format("domain '{}' is already defined with uuid {}", domain->name(),
-                                    uuid.to_string()));
-        return {domain, false};
+                        fmt::format("domain '{}' is already defined with uuid {}",
+                                    found->second->name(), uuid.to_string()));
+        return {found->second, false};
     }
     if (const auto other = named(name))
         throw Error(VIR_ERR_OPERATION_FAILED, fmt::format("domain '{}' already exists with uuid {}",
@@ -69,8 +64,10 @@ DomainList::Added DomainList::find_or_add(const std::shared_ptr<const Definition
     if (coming_names_.count(name) != 0)
         throw Error(VIR_ERR_OPERATION_FAILED,
                     fmt::format("a domain is being renamed to '{}' right now", name));
-    domains_.push_back(std::make_shared<Domain>(definition));
-    return {domains_.back(), true};
+    auto domain = std::make_shared<Domain>(definition);
+    by_uuid_.emplace(uuid, domain);
+    by_name_.emplace(name, domain);
+    return {std::move(domain), true};
 }
 
 void DomainList::remove_if_dead(const std::shared_ptr<Domain>& domain,
@@ -80,8 +77,12 @@ void DomainList::remove_if_dead(const std::shared_ptr<Domain>& domain,
         fields.removed = !fields.view.active() && !fields.view.persistent && !fields.starting;
         return fields.removed;
     });
-    if (dead)
-        std::erase(domains_, domain);
+    // Once: another one may have its name by now.
+    if (const auto found = by_uuid_.find(domain->uuid());
+        dead && found != by_uuid_.end() && found->second == domain) {
+        by_uuid_.erase(found);
+        by_name_.erase(domain->name());
+    }
     if (tell)
         tell();
 }
@@ -95,6 +96,10 @@ void DomainList::begin_rename(const std::string& name) {
 
 void DomainList::finish_rename(Domain& domain, const std::string& name) {
     const std::scoped_lock lock(mutex_);
+    if (auto moved = by_name_.extract(domain.name())) {
+        moved.key() = name;
+        by_name_.insert(std::move(moved));
+    }
     domain.update([&](DomainFields& fields) { fields.view.name = name; });
     coming_names_.erase(name);
 }

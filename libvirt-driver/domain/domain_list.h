@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -23,6 +24,7 @@ class DomainList {
     [[nodiscard]] std::shared_ptr<Domain> find(const Uuid& uuid) const;
     [[nodiscard]] std::shared_ptr<Domain> find_by_name(const std::string& name) const;
     [[nodiscard]] std::shared_ptr<Domain> find_by_id(int id) const;
+    // Sorted by name.
     [[nodiscard]] std::vector<std::shared_ptr<Domain>> all() const;
 
     struct Added {
@@ -53,9 +55,10 @@ class DomainList {
     [[nodiscard]] std::shared_ptr<Domain> named(const std::string& name) const;
 
     mutable std::mutex mutex_;
-    std::vector<std::shared_ptr<Domain>> domains_;  // mutex_
-    std::set<std::string> coming_names_;            // mutex_: of domains that are being renamed
-    int last_id_ = 0;                               // mutex_
+    std::map<Uuid, std::shared_ptr<Domain>> by_uuid_;         // mutex_
+    std::map<std::string, std::shared_ptr<Domain>> by_name_;  // mutex_: the same
+    std::set<std::string> coming_names_;  // mutex_: of domains that are being renamed
+    int last_id_ = 0;                     // mutex_
 };
 
 }  // namespace mk::domain

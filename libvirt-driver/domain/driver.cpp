@@ -126,8 +126,6 @@ std::vector<DomainView> Driver::list() const {
     std::vector<DomainView> views;
     for (const auto& domain : impl_->domains.all())
         views.push_back(domain->view());
-    std::sort(views.begin(), views.end(),
-              [](const DomainView& a, const DomainView& b) { return a.name < b.name; });
     return views;
 }
 
