@@ -32,20 +32,24 @@ WorkerPool::~WorkerPool() {
         threads.splice(threads.end(), ended_);
     }
     changed_.notify_all();
+    priority_changed_.notify_all();
     threads.clear();
 }
 
+// One thread is woken, of those that may take it. A thread that was woken counts as free until it
+// has taken a task, and so does its task as waiting: the two never drift apart.
 void WorkerPool::submit(bool is_short, Task task) {
     Threads ended;
+    bool for_priority = false;
     {
         const std::lock_guard lock(mutex_);
         ended.swap(ended_);
         if (free_ <= waiting() && workers_ < limits_.max)
             grow(false);
         (is_short ? short_tasks_ : long_tasks_).push_back(std::move(task));
+        for_priority = is_short && free_priority_ >= short_tasks_.size();
     }
-    // All: the one that wakes must be one that may take it.
-    changed_.notify_all();
+    (for_priority ? priority_changed_ : changed_).notify_one();
 }
 
 WorkerPool::Status WorkerPool::status() const {
@@ -76,6 +80,7 @@ void WorkerPool::set_limits(const WorkerLimits& limits) {
             grow(true);
     }
     changed_.notify_all();
+    priority_changed_.notify_all();
 }
 
 std::size_t WorkerPool::waiting() const {
@@ -129,9 +134,10 @@ void WorkerPool::work(bool priority, Threads::iterator self) {
         } else if (ending_) {
             return;
         } else {
-            free_ += priority ? 0 : 1;
-            changed_.wait(lock);
-            free_ -= priority ? 0 : 1;
+            unsigned& free = priority ? free_priority_ : free_;
+            ++free;
+            (priority ? priority_changed_ : changed_).wait(lock);
+            --free;
         }
     }
 }
