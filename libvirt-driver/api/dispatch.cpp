@@ -68,6 +68,34 @@ bool forwards(const rpc::Session& session, int number) {
            static_cast<const Connection*>(session.state())->opened;
 }
 
+// Look-ups in what the daemon has in memory, under locks that nobody keeps. Others may have to
+// wait: for a disk, for the kernel, for a job.
+bool is_instant(int number) {
+    switch (number) {
+        case REMOTE_PROC_CONNECT_SUPPORTS_FEATURE:
+        case REMOTE_PROC_CONNECT_GET_TYPE:
+        case REMOTE_PROC_CONNECT_GET_VERSION:
+        case REMOTE_PROC_CONNECT_GET_LIB_VERSION:
+        case REMOTE_PROC_CONNECT_IS_SECURE:
+        case REMOTE_PROC_CONNECT_NUM_OF_DOMAINS:
+        case REMOTE_PROC_CONNECT_NUM_OF_DEFINED_DOMAINS:
+        case REMOTE_PROC_DOMAIN_LOOKUP_BY_ID:
+        case REMOTE_PROC_DOMAIN_LOOKUP_BY_NAME:
+        case REMOTE_PROC_DOMAIN_LOOKUP_BY_UUID:
+        case REMOTE_PROC_DOMAIN_GET_AUTOSTART:
+        case REMOTE_PROC_DOMAIN_GET_OS_TYPE:
+        case REMOTE_PROC_DOMAIN_GET_STATE:
+        case REMOTE_PROC_DOMAIN_HAS_MANAGED_SAVE_IMAGE:
+        case REMOTE_PROC_DOMAIN_IS_ACTIVE:
+        case REMOTE_PROC_DOMAIN_IS_PERSISTENT:
+        case REMOTE_PROC_DOMAIN_IS_UPDATED:
+        case REMOTE_PROC_DOMAIN_SNAPSHOT_NUM:
+            return true;
+        default:
+            return false;
+    }
+}
+
 rpc::Answer failed(const Error& error) {
     return {.ok = false, .payload = protocol::encode_error(error), .after_reply = {}, .stream = {}};
 }
@@ -102,6 +130,7 @@ rpc::Program remote_program(domain::Driver& driver, const relay::Settings& relay
                     // Those that do not exist are answered at once.
                     return !procedure || procedure->is_short;
                 },
+            .is_instant = is_instant,
             .call =
                 [&driver](rpc::Session& session, int procedure, std::string_view arguments) {
                     return dispatch(driver, session, procedure, arguments);

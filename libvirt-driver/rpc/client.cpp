@@ -79,7 +79,7 @@ void Client::receive() {
     last_heard_ = std::chrono::steady_clock::now();
     pings_unanswered_ = 0;
     reader_.feed({bytes.data(), static_cast<std::size_t>(count)});
-    handle_frames();
+    flush_after([this] { handle_frames(); });
 }
 
 void Client::handle_frames() {
@@ -153,6 +153,10 @@ void Client::begin_calls() {
 }
 
 void Client::run(const Program& program, const protocol::Frame& frame) {
+    if (program.is_instant && program.is_instant(frame.header.proc)) {
+        reply(frame.header, program.call(session_, frame.header.proc, frame.payload));
+        return;
+    }
     ++running_;
     const bool is_short = program.is_short && program.is_short(frame.header.proc);
     shared_.workers.submit(is_short, [self = shared_from_this(), &program, frame] {
@@ -162,7 +166,7 @@ void Client::run(const Program& program, const protocol::Frame& frame) {
         post([self, header = frame.header, shared_answer] {
             --self->running_;
             if (!self->disconnected_)
-                self->reply(header, std::move(*shared_answer));
+                self->flush_after([&] { self->reply(header, std::move(*shared_answer)); });
             self->finish_if_done();
         });
     });

@@ -92,6 +92,14 @@ class Client : public std::enable_shared_from_this<Client> {
     void enqueue(Packet packet);
     void send_unasked(std::string frame);
     void flush();
+    // What `function` enqueues is written when it returns, not at the loop's next turn.
+    template <typename Function>
+    void flush_after(const Function& function) {
+        flush_follows_ = true;
+        function();
+        flush_follows_ = false;
+        flush();
+    }
     [[nodiscard]] bool write_some(Packet& packet);
     [[nodiscard]] bool may_answer();
     void wait_to_write();
@@ -121,6 +129,7 @@ class Client : public std::enable_shared_from_this<Client> {
     bool disconnected_ = false;
     bool closing_ = false;  // to be disconnected when all is answered
     bool finished_ = false;
+    bool flush_follows_ = false;
 
     std::mutex mutex_;
     std::deque<Packet> outgoing_;    // mutex_; only the loop thread removes

@@ -49,7 +49,7 @@ void Client::enqueue(Packet packet) {
     const std::lock_guard lock(mutex_);
     unread_bytes_ += packet.bytes.size();
     outgoing_.push_back(std::move(packet));
-    if (!std::exchange(flush_posted_, true))
+    if (!flush_follows_ && !std::exchange(flush_posted_, true))
         post([self = shared_from_this()] { self->flush(); });
 }
 

@@ -92,8 +92,8 @@ struct Answer {
     std::optional<StreamEnd> stream;
 };
 
-// A set of calls under one number. The functions are called by workers, several at a time, and
-// do not throw.
+// A set of calls under one number. `call` is called by workers, several at a time, and for instant
+// calls by the loop thread; the others by the loop thread. None throws.
 struct Program {
     unsigned number = 0;
     unsigned version = 0;
@@ -101,6 +101,9 @@ struct Program {
     std::function<void(Session&)> greet;
     // True if the call is known to be short: the workers kept for such calls may run it too.
     std::function<bool(int procedure)> is_short;
+    // True if it never blocks, not even on a disk or a kernel: it runs on the loop thread, which
+    // saves the way to a worker and back. May be absent.
+    std::function<bool(int procedure)> is_instant;
     std::function<Answer(Session&, int procedure, std::string_view arguments)> call;
     // On the loop thread: true if this call, allowed and in order, is another server's. Both
     // may be absent.
