@@ -225,6 +225,13 @@ void Client::open_stream(const virNetMessageHeader& call, StreamEnd end) {
     streams_[key] = std::make_unique<Stream>(std::move(end), std::move(link));
 }
 
+bool Client::end_streams() {
+    for (auto& [key, stream] : streams_)
+        stream->end();
+    const std::lock_guard lock(mutex_);
+    return streams_.empty() && outgoing_.empty();
+}
+
 void Client::begin_keepalive() {
     if (disconnected_ || keepalive_ || shared_.settings.keepalive_interval_ms == 0)
         return;

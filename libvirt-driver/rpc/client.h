@@ -63,6 +63,9 @@ class Client : public std::enable_shared_from_this<Client> {
     void start();
     // Ends the connection now; what is queued is lost. Calls that run go on to their end.
     void disconnect();
+    // Tells the client that its streams are at their end. True: it has answered, and nothing is
+    // queued for it.
+    [[nodiscard]] bool end_streams();
 
   private:
     using StreamKey = std::tuple<unsigned, int, unsigned>;  // program, procedure, serial

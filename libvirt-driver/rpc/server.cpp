@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "util/error.h"
@@ -91,10 +92,21 @@ void Server::run_in_background(std::function<void()> task) {
     workers_.submit(false, std::move(task));
 }
 
+// A console ends as it does when its domain stops, not with a broken connection.
+void Server::end_streams() {
+    constexpr unsigned patience_ms = 2000;
+    bool late = false;
+    const auto limit = EventSource::timer(patience_ms, [&late] { late = true; });
+    const auto ended = [](const auto& client) { return client->end_streams(); };
+    while (!late && std::ranges::count_if(clients_, ended) != std::ssize(clients_))
+        g_main_context_iteration(nullptr, TRUE);
+}
+
 void Server::stop() {
     if (std::exchange(stopped_, true))
         return;
     update_listening();
+    end_streams();
     while (!clients_.empty())
         clients_.back()->disconnect();
     while (unfinished_ > 0)

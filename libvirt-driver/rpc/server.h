@@ -31,8 +31,9 @@ class Server {
     // Runs `task` on a worker; it may block. stop() does not wait for it, the destructor does.
     void run_in_background(std::function<void()> task);
 
-    // Listens no more, disconnects all clients, waits for calls that run and for what is to
-    // happen after their clients. Runs the loop meanwhile.
+    // Listens no more, ends all streams (a client has a moment to answer that), disconnects all
+    // clients, waits for calls that run and for what is to happen after their clients. Runs the
+    // loop meanwhile.
     void stop();
 
     [[nodiscard]] std::size_t clients() const noexcept { return clients_.size(); }
@@ -44,6 +45,7 @@ class Server {
         EventSource acceptable;
     };
 
+    void end_streams();
     void update_listening();
     void accept_from(const Listener& listener);
 

@@ -4,6 +4,7 @@
 #include "rpc/stream.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "protocol/frame.h"
 
@@ -63,6 +64,12 @@ bool Stream::packet(int status, std::string_view payload) {
     retry_.reset();
     link_.send(VIR_NET_OK, "", {});
     return false;
+}
+
+void Stream::end() {
+    readable_.reset();
+    if (!std::exchange(at_end_, true) && !over_)
+        link_.send(VIR_NET_CONTINUE, "", {});
 }
 
 void Stream::offer_input() {

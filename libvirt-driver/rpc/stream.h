@@ -53,6 +53,8 @@ class Stream {
 
     // A packet came from the client. False: the stream is over, to be destroyed.
     [[nodiscard]] bool packet(int status, std::string_view payload);
+    // Tells the client that no more comes, behind what is on its way. It answers, see packet().
+    void end();
     [[nodiscard]] std::size_t backlog() const noexcept { return input_.size(); }
 
   private:

@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import select
+import subprocess
 
 import libvirt
 import pexpect
@@ -117,6 +118,31 @@ class Console(ConsoleTest):
             self.virsh("destroy", "web")
             console.expect(pexpect.EOF)
         self.assertEqual(console.exitstatus, 0)
+
+    def test_the_daemons_end_ends_the_console_and_virsh(self):
+        self.start()
+        with self.terminal("console", "web") as console:
+            console.expect("userspace is up")
+            self.daemon.process.terminate()
+            console.expect(pexpect.EOF)
+        self.assertEqual(console.exitstatus, 0)
+        self.assertEqual(self.daemon.process.wait(LIMIT_S), 0)
+
+    def test_several_follow_the_log_beside_a_viewer(self):
+        self.define()
+        log = self.daemon.sandbox / "log" / "web.log"
+        followers = [self.enterContext(subprocess.Popen(
+            ["tail", "-n", "+1", "-F", log], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL)) for _ in range(3)]
+        for follower in followers:
+            self.addCleanup(follower.kill)
+        self.virsh("start", "web")
+        with self.terminal("console", "web") as console:
+            console.expect("userspace is up")
+            console.sendline("echo to-all")
+            console.expect("\r\nto-all\r\n")
+        for follower in followers:
+            self.read_tty(follower.stdout.fileno(), b"\r\nto-all\r\n")
 
     def test_console_stays_open_over_a_reboot(self):
         self.start()
@@ -289,6 +315,35 @@ class Stream(ConsoleTest):
             except libvirt.libvirtError as error:
                 self.assertIn("Active console session exists", str(error))
         self.fail("the console is still taken")
+
+    def test_a_viewer_that_says_nothing_does_not_hold_the_daemon(self):
+        viewer = Viewer(self.daemon, self.domain)
+        viewer.read_until(b"userspace is up\r\n# ")
+        self.daemon.process.terminate()
+        viewer.read_to_the_end()  # told, but it does not answer
+        self.assertEqual(self.daemon.process.wait(LIMIT_S), 0)
+        self.assertIsNone(viewer.client.receive())
+
+    def test_the_daemons_sudden_death_is_told(self):
+        stream = self.open()
+        self.read_until(stream, b"userspace is up\r\n# ")
+        self.daemon.kill()
+        self.assert_code(libvirt.VIR_ERR_SYSTEM_ERROR, stream.recv, 4096)
+
+    def test_safe_takes_nobodys_console_and_force_does(self):
+        safe, force = libvirt.VIR_DOMAIN_CONSOLE_SAFE, libvirt.VIR_DOMAIN_CONSOLE_FORCE
+        first = self.open(safe)
+        self.read_until(first, b"userspace is up\r\n# ")
+        for flags in (0, safe):
+            self.assertEqual(
+                self.assert_code(libvirt.VIR_ERR_OPERATION_FAILED, self.open, flags),
+                "operation failed: Active console session exists for this domain")
+        second = self.open(safe | force)
+        self.assertEqual(first.recv(4096), b"")
+        first.finish()
+        second.send(b"echo mine\n")
+        self.read_until(second, b"\r\nmine\r\n# ")
+        self.assert_code(libvirt.VIR_ERR_INVALID_ARG, self.open, 4)
 
     def test_much_input_arrives_whole(self):
         stream = self.open()
