@@ -1,57 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Networks, storage, secrets and their like on our connection: a stock libvirtd answers.
-
-libvirtd runs as it ships, without hypervisor drivers, in mounts of its own, so that it writes
-nothing to this computer.
-"""
+"""Networks, storage, secrets and their like on our connection: a stock libvirtd answers."""
 
 import os
-import pathlib
-import shlex
 
 import libvirt
 
-from harness import LIMIT_S, WireTest, run_until, start_daemon, table
+from harness import WireTest, run_until, table
+from libvirtd import Libvirtd
 
-DRIVERS = pathlib.Path("/usr/lib/x86_64-linux-gnu/libvirt/connection-driver")
-FAMILIES = ("network", "storage", "nodedev", "interface", "secret", "nwfilter")
 POOL = "<pool type='dir'><name>{}</name><target><path>{}</path></target></pool>"
 VOLUME = "<volume><name>{}</name><capacity unit='MiB'>{}</capacity></volume>"
 NETWORK = "<network><name>{}</name><bridge name='mk-test0'/></network>"
 SECRET = ("<secret ephemeral='yes' private='no'><description>d</description>"
           "<usage type='ceph'><name>{}</name></usage></secret>")
-
-
-class Libvirtd:
-    """The daemon that owns networks and storage, with its sockets in `folder`."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.process = None
-        drivers = folder / "drivers"
-        drivers.mkdir()
-        for name in FAMILIES:
-            library = f"libvirt_driver_{name}.so"
-            (drivers / library).symlink_to(DRIVERS / library)
-        (folder / "libvirtd.conf").write_text(
-            f'unix_sock_dir = "{folder}"\nauth_unix_ro = "none"\nauth_unix_rw = "none"\n',
-            encoding="utf-8")
-
-    def start(self):
-        mounts = " && ".join(f"mkdir -p {path} && mount -t tmpfs none {path}"
-                             for path in ("/etc/libvirt", "/var/lib/libvirt", "/run"))
-        command = shlex.join(["libvirtd", "--config", str(self.folder / "libvirtd.conf"),
-                              "--pid-file", str(self.folder / "libvirtd.pid")])
-        with open(self.folder / "libvirtd.log", "ab") as log:
-            self.process = start_daemon(
-                ["unshare", "--mount", "sh", "-c", f"{mounts} && exec {command}"], self.folder,
-                log, LIBVIRT_DRIVER_DIR=str(self.folder / "drivers"))
-
-    def stop(self):
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait(LIMIT_S)
-            self.process = None
 
 
 class Relay(WireTest):
