@@ -9,15 +9,16 @@
 #include "api/encode.h"
 #include "api/table.h"
 #include "domain/dump.h"
+#include "protocol/compat_libvirt.h"
 #include "util/log.h"
 
 namespace mk::api {
 
 namespace {
 
-// Every event of libvirt 9.0 can be asked for, also those that never happen here: clients ask
-// for all of them. A newer one is refused in libvirt's words, which clients expect.
-constexpr int last_event = VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE;
+// Every event can be asked for, also those that never happen here: clients ask for all of them.
+// A number that libvirt has not given away yet is refused in its words, which clients expect.
+constexpr int last_event = protocol::event_id_last;
 // The calls of before libvirt 1.3 know no later event.
 constexpr int last_legacy_event = VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED;
 // More than any client registers; a bound for what a broken one costs.
@@ -46,6 +47,14 @@ int event_id_of(const domain::Event& event) {
             return VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED;
         }
         int operator()(const domain::BalloonEvent&) { return VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE; }
+        int operator()(const domain::ControlErrorEvent&) {
+            return VIR_DOMAIN_EVENT_ID_CONTROL_ERROR;
+        }
+        int operator()(const domain::MemoryDeviceSizeEvent&) {
+            return VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE;
+        }
+        int operator()(const domain::VcpuRemovedEvent&) { return protocol::event_id_vcpu_removed; }
+        int operator()(const domain::TunableEvent&) { return VIR_DOMAIN_EVENT_ID_TUNABLE; }
     };
     return std::visit(Visitor{}, event.what);
 }
@@ -98,6 +107,17 @@ class MessageOf {
         message->msg.action = event.action;
         return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_WATCHDOG, message.encode()};
     }
+    EventMessage operator()(const domain::ControlErrorEvent&) const {
+        if (legacy_) {
+            protocol::Xdr<remote_domain_event_control_error_msg> message;
+            encode_domain(domain_, message->dom);
+            return {REMOTE_PROC_DOMAIN_EVENT_CONTROL_ERROR, message.encode()};
+        }
+        protocol::Xdr<remote_domain_event_callback_control_error_msg> message;
+        message->callbackID = callback_;
+        encode_domain(domain_, message->msg.dom);
+        return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_CONTROL_ERROR, message.encode()};
+    }
     // Newer than the legacy calls.
     EventMessage operator()(const domain::MetadataChangeEvent& event) const {
         protocol::Xdr<remote_domain_event_callback_metadata_change_msg> message;
@@ -115,6 +135,29 @@ class MessageOf {
         encode_params(job_params(*event.stats), message->params.params_val,
                       message->params.params_len);
         return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_JOB_COMPLETED, message.encode()};
+    }
+    EventMessage operator()(const domain::MemoryDeviceSizeEvent& event) const {
+        protocol::Xdr<remote_domain_event_memory_device_size_change_msg> message;
+        message->callbackID = callback_;
+        encode_domain(domain_, message->dom);
+        message->alias = protocol::copy_string(event.alias);
+        message->size = event.size_kib;
+        return {REMOTE_PROC_DOMAIN_EVENT_MEMORY_DEVICE_SIZE_CHANGE, message.encode()};
+    }
+    EventMessage operator()(const domain::VcpuRemovedEvent& event) const {
+        protocol::Xdr<remote_domain_event_vcpu_removed_msg> message;
+        message->callbackID = callback_;
+        encode_domain(domain_, message->dom);
+        message->vcpuid = event.vcpu;
+        return {REMOTE_PROC_DOMAIN_EVENT_VCPU_REMOVED, message.encode()};
+    }
+    EventMessage operator()(const domain::TunableEvent& event) const {
+        protocol::Xdr<remote_domain_event_callback_tunable_msg> message;
+        message->callbackID = callback_;
+        encode_domain(domain_, message->dom);
+        encode_params({{event.name, event.value}}, message->params.params_val,
+                      message->params.params_len);
+        return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_TUNABLE, message.encode()};
     }
     EventMessage operator()(const domain::DeviceEvent& event) const {
         switch (event.change) {

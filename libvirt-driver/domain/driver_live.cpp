@@ -4,6 +4,7 @@
 // what is said if not, is that of src/qemu/qemu_driver.c and qemu_hotplug.c; what follows for a
 // running domain is live.h's.
 #include <fmt/format.h>
+#include <fmt/printf.h>
 
 #include <algorithm>
 #include <utility>
@@ -244,6 +245,9 @@ void Driver::pin_vcpu(const Uuid& uuid, unsigned vcpu, const CpuSet& cpus, const
         move_vcpu(change, vcpu, cpus);
         change.edit([&](Definition& live) { live.vcpu_pins[vcpu] = cpus; });
         impl_->lifecycle.note_live(job.domain());
+        impl_->events.push(
+            {job.domain().identity(),
+             TunableEvent{fmt::sprintf(VIR_DOMAIN_TUNABLE_CPU_VCPUPIN, vcpu), cpus.to_string()}});
     }
     if (config)
         impl_->save_config(job.domain(), config);

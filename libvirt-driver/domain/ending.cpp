@@ -39,8 +39,10 @@ void Lifecycle::answer_end(const Job& job) {
     try {
         status = context_.backend.status(domain.uuid());
     } catch (const Error& error) {
-        if (error.code() != VIR_ERR_NO_DOMAIN)
+        if (error.code() != VIR_ERR_NO_DOMAIN) {
+            context_.events.push({domain.identity(), ControlErrorEvent{}});
             throw;
+        }
     }
     if (!status) {
         log::warning("the partition of domain '{}' was destroyed by somebody else", domain.name());
@@ -150,6 +152,7 @@ void Lifecycle::answer_loss(const Job& job) {
         view.name, domain.running->grant.holding().all_cpus().to_string());
     domain.set_state(VIR_DOMAIN_CRASHED, VIR_DOMAIN_CRASHED_UNKNOWN);
     note_live(domain);
+    context_.events.push({domain.identity(), ControlErrorEvent{}});
     push(domain, VIR_DOMAIN_EVENT_CRASHED, VIR_DOMAIN_EVENT_CRASHED_PANICKED);
 }
 

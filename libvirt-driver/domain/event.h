@@ -30,6 +30,8 @@ struct LifecycleEvent {
     int detail;  // virDomainEvent<Type>DetailType
 };
 struct RebootEvent {};
+// What the host holds of it cannot be controlled any more.
+struct ControlErrorEvent {};
 struct WatchdogEvent {
     virDomainEventWatchdogAction action;
 };
@@ -49,11 +51,23 @@ struct DeviceEvent {
 struct BalloonEvent {
     std::uint64_t current_kib;
 };
+struct MemoryDeviceSizeEvent {
+    std::string alias;
+    std::uint64_t size_kib;
+};
+struct VcpuRemovedEvent {
+    unsigned vcpu;
+};
+struct TunableEvent {
+    std::string name;  // VIR_DOMAIN_TUNABLE_*
+    std::string value;
+};
 
 struct Event {
     DomainIdentity domain;
-    std::variant<LifecycleEvent, RebootEvent, WatchdogEvent, MetadataChangeEvent, JobCompletedEvent,
-                 DeviceEvent, BalloonEvent>
+    std::variant<LifecycleEvent, RebootEvent, ControlErrorEvent, WatchdogEvent, MetadataChangeEvent,
+                 JobCompletedEvent, DeviceEvent, BalloonEvent, MemoryDeviceSizeEvent,
+                 VcpuRemovedEvent, TunableEvent>
         what;
 };
 

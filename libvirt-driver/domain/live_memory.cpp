@@ -223,15 +223,19 @@ Outcome take_ranges(LiveChange& change, const std::vector<MemoryRange>& all, uns
         if (range->id != id || range->use != Use::given)
             continue;
         last = ask_range(change, Request::memory_remove, *range);
-        taken_kib += last.done() ? range->size_kib : 0;
+        taken_kib += last.done() ? range->size_kib : last.value_kib;
     }
-    if (!last.done() && taken_kib != 0)
+    if (!last.done() && taken_kib != 0) {
         change.edit([&](Definition& live) {
             for (MemoryDevice& other : live.memory_devices)
                 if (other == device)
                     other.size_kib -= taken_kib;
             live.memory_kib -= taken_kib;
         });
+        change.context().events.push(
+            {change.identity(),
+             MemoryDeviceSizeEvent{alias_of(device), device.size_kib - taken_kib}});
+    }
     return last;
 }
 

@@ -186,6 +186,9 @@ void send_events(const Context& context, const Domain& domain, const DomainView&
     for (const MemoryDevice& device : gone)
         context.events.push(
             {domain.identity(), DeviceEvent{DeviceChange::removed, alias_of(device)}});
+    for (const unsigned vcpu : before.live->online_vcpus())
+        if (after.live->offline_vcpus.contains(vcpu))
+            context.events.push({domain.identity(), VcpuRemovedEvent{vcpu}});
     if (before.live->current_memory_kib != after.live->current_memory_kib)
         context.events.push({domain.identity(), BalloonEvent{after.live->current_memory_kib}});
     if (before.live->current_memory_kib != after.live->current_memory_kib ||

@@ -66,6 +66,14 @@ std::string describe(const domain::Event& event) {
         return fmt::format("{} memory {}", name, balloon->current_kib);
     if (const auto* watchdog = std::get_if<domain::WatchdogEvent>(&event.what))
         return fmt::format("{} watchdog {}", name, static_cast<int>(watchdog->action));
+    if (const auto* memory = std::get_if<domain::MemoryDeviceSizeEvent>(&event.what))
+        return fmt::format("{} device {} has {}", name, memory->alias, memory->size_kib);
+    if (const auto* tunable = std::get_if<domain::TunableEvent>(&event.what))
+        return fmt::format("{} {} {}", name, tunable->name, tunable->value);
+    if (const auto* vcpu = std::get_if<domain::VcpuRemovedEvent>(&event.what))
+        return fmt::format("{} vcpu {} removed", name, vcpu->vcpu);
+    if (std::holds_alternative<domain::ControlErrorEvent>(event.what))
+        return name + " control error";
     return name + " reboot";
 }
 

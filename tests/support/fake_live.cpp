@@ -164,8 +164,10 @@ void FakeMachine::obey(Partition& partition, std::size_t channel) {
                 set_use(status, ask.cpu, Use::released);
             break;
         case Request::memory_remove:
-            if (manners.error == 0)
-                give_up(status, ask);
+            if (size_kib != 0)  // from the end on
+                give_up(status, {.what = ask.what,
+                                 .start_kib = ask.start_kib + ask.size_kib - size_kib,
+                                 .size_kib = size_kib});
             break;
         case Request::balloon:
             if (size_kib > status.balloon_kib)

@@ -255,6 +255,11 @@ void FakeMachine::run_line(Partition& partition, const std::string& line) {
         set_state(partition, State::panic);
     } else if (word == "hang") {
         partition.hung = true;
+    } else if (word == "lose") {  // a CPU
+        set_state(partition, State::lost);
+    } else if (word == "busy") {  // so many KiB of what is to be given up, and no more
+        partition.manners[backend::Request::memory_remove] = {
+            .error = EBUSY, .done_kib = std::strtoul(rest.c_str(), nullptr, 10)};
     } else if (word == "flood") {
         for (unsigned long i = std::strtoul(rest.c_str(), nullptr, 10); i > 0; --i)
             emit(partition, std::string(1022, 'x') + "\r\n");

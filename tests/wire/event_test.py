@@ -1,15 +1,26 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Events: the right ones, in order, to those who asked."""
 
+import re
 import signal
+import struct
 import subprocess
+import uuid
 
 import libvirt
 import pexpect
 
 from harness import LIMIT_S, WireTest, run_until
+from raw import (DEREGISTER_EVENTS, DEREGISTER_LIFECYCLE, DEREGISTER_OLD_EVENTS, ERROR, MESSAGE, OK,
+                 REGISTER_EVENTS, REGISTER_LIFECYCLE, REGISTER_OLD_EVENTS, RawClient, frame,
+                 number, read_error, read_string, string)
 
 LIFECYCLE = libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
+REBOOT = libvirt.VIR_DOMAIN_EVENT_ID_REBOOT
+NEWEST = 29  # VIR_DOMAIN_EVENT_ID_CHANNEL_LIFECYCLE of libvirt 12.4
+NEWEST_OF_OLD_CALLS = libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED
+DIMM = ("<memory model='dimm'><target><size unit='MiB'>256</size><node>0</node></target>"
+        "</memory>")
 
 
 class Virsh(WireTest):
@@ -172,3 +183,218 @@ class Callbacks(WireTest):
         self.connection.defineXML(self.xml())
         run_until(lambda: heard)
         self.assertEqual(heard, ["web"])
+
+
+class Details(WireTest):
+    """What libvirt-python is told of each event that happens here."""
+
+    def setUp(self):
+        super().setUp()
+        self.connection = self.connect()
+        self.heard = []
+
+    def listen(self, *names):
+        for name in names:
+            self.connection.domainEventRegisterAny(
+                None, getattr(libvirt, f"VIR_DOMAIN_EVENT_ID_{name}"),
+                lambda _conn, _domain, *about: self.heard.append((about[-1], *about[:-1])), name)
+
+    def run_web(self, **options):
+        self.start("web", **options)
+        self.domain = self.connection.lookupByName("web")
+        self.stream = self.connection.newStream()
+        self.domain.openConsole(None, self.stream)
+        self.wait_for(b"userspace is up\r\n# ")
+
+    def wait_for(self, text):
+        seen = b""
+        while text not in seen:
+            seen += self.stream.recv(4096)
+
+    def type(self, line):
+        self.stream.send(line.encode() + b"\n")
+
+    def test_vcpupin_is_a_tunable(self):
+        self.listen("TUNABLE")
+        self.run_web(vcpus="<vcpu>2</vcpu>")
+        self.domain.pinVcpu(1, tuple(cpu == 6 for cpu in range(8)))
+        run_until(lambda: self.heard)
+        self.assertEqual(self.heard, [("TUNABLE", {"cputune.vcpupin1": "6"})])
+
+    def test_lost_partition_is_a_control_error(self):
+        self.listen("CONTROL_ERROR", "LIFECYCLE")
+        self.run_web()
+        self.type("lose")
+        run_until(lambda: len(self.heard) >= 4)
+        self.assertEqual(self.heard[2:], [
+            ("CONTROL_ERROR",), ("LIFECYCLE", libvirt.VIR_DOMAIN_EVENT_CRASHED,
+                                 libvirt.VIR_DOMAIN_EVENT_CRASHED_PANICKED)])
+
+    def test_memory_that_comes_and_goes(self):
+        self.listen("DEVICE_ADDED", "DEVICE_REMOVED", "DEVICE_REMOVAL_FAILED", "BALLOON_CHANGE",
+                    "MEMORY_DEVICE_SIZE_CHANGE")
+        self.run_web(memory="<maxMemory slots='2' unit='MiB'>1024</maxMemory>"
+                            "<memory unit='MiB'>256</memory>")
+        self.domain.attachDeviceFlags(DIMM, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        self.type("busy 131072")
+        self.wait_for(b"# ")
+        self.assert_code(libvirt.VIR_ERR_OPERATION_FAILED, self.domain.detachDeviceFlags, DIMM,
+                         libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        run_until(lambda: len(self.heard) >= 5)
+        self.assertEqual(sorted(map(str, self.heard)), sorted(map(str, [
+            ("DEVICE_ADDED", "dimm0"), ("BALLOON_CHANGE", 512 << 10),
+            ("MEMORY_DEVICE_SIZE_CHANGE", "dimm0", 128 << 10), ("BALLOON_CHANGE", 384 << 10),
+            ("DEVICE_REMOVAL_FAILED", "dimm0")])))
+        self.assertIn("<size unit='KiB'>131072</size>", self.domain.XMLDesc())
+
+    def test_reboot_and_end_of_a_dump(self):
+        self.listen("REBOOT", "JOB_COMPLETED")
+        self.run_web()
+        self.domain.coreDumpWithFormat(str(self.daemon.folder / "core"), 0,
+                                       libvirt.VIR_DUMP_MEMORY_ONLY)
+        self.domain.reset(0)
+        run_until(lambda: len(self.heard) >= 2)
+        (job, facts), *rest = self.heard
+        self.assertEqual((job, rest), ("JOB_COMPLETED", [("REBOOT",)]))
+        self.assertEqual((facts["operation"], facts["success"]),
+                         (libvirt.VIR_DOMAIN_JOB_OPERATION_DUMP, True))
+
+
+class OnTheWire(WireTest):
+    """Registrations that stock clients of today do not make."""
+
+    def setUp(self):
+        super().setUp()
+        self.domain = self.connect().defineXML(self.xml())
+        self.about = string(b"web") + uuid.UUID(self.domain.UUIDString()).bytes
+        self.client = RawClient(self.daemon)
+        self.addCleanup(self.client.socket.close)
+
+    def register(self, event, about=None):
+        return self.client.call(REGISTER_EVENTS, number(event)
+                                + (number(0) if about is None else number(1) + about + number(-1)))
+
+    def assert_refused(self, reply, text):
+        self.assertEqual(reply.status, ERROR, reply)
+        code, _, message = read_error(reply)
+        self.assertEqual((code, message),
+                         (libvirt.VIR_ERR_INTERNAL_ERROR, f"internal error: {text}"))
+
+    def messages(self, count):
+        """(procedure, payload) of what comes next."""
+        got = [self.client.receive() for _ in range(count)]
+        for each in got:
+            self.assertEqual((each.type, each.serial, each.status), (MESSAGE, 0, OK))
+        return [(each.procedure, each.payload) for each in got]
+
+    def assert_nothing_else_came(self):
+        """A call is answered behind all events of before; the queue of events is emptied by one."""
+        self.domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_TITLE, "last", None, None)
+        self.assertEqual([procedure for procedure, _ in self.messages(1)], [379])
+
+    def test_every_event_with_and_without_a_domain(self):
+        numbers = []
+        for about in (None, self.about):
+            for event in range(NEWEST + 1):
+                reply = self.register(event, about)
+                self.assertEqual(reply.status, OK, event)
+                numbers += struct.unpack(">i", reply.payload)
+        self.assertEqual(len(set(numbers)), 2 * (NEWEST + 1))
+        for callback in numbers:
+            self.assertEqual(self.client.call(DEREGISTER_EVENTS, number(callback)).status, OK)
+        self.assert_refused(self.client.call(DEREGISTER_EVENTS, number(numbers[0])),
+                            f"domain event callback {numbers[0]} not registered")
+        for event in (NEWEST + 1, -1, 0x7fffffff):
+            self.assert_refused(self.register(event), f"unsupported event ID {event}")
+
+    def test_the_old_calls_know_the_old_events(self):
+        for event in range(NEWEST_OF_OLD_CALLS + 1):
+            self.assertEqual(self.client.call(REGISTER_OLD_EVENTS, number(event)).status, OK)
+        for procedure in (REGISTER_OLD_EVENTS, DEREGISTER_OLD_EVENTS):
+            for event in (NEWEST_OF_OLD_CALLS + 1, -1):
+                self.assert_refused(self.client.call(procedure, number(event)),
+                                    f"unsupported event ID {event}")
+        for event in range(NEWEST_OF_OLD_CALLS + 1):
+            self.assertEqual(self.client.call(DEREGISTER_OLD_EVENTS, number(event)).status, OK)
+            self.assert_refused(self.client.call(DEREGISTER_OLD_EVENTS, number(event)),
+                                f"domain event {event} not registered")
+
+    def test_old_messages_have_no_callback_number(self):
+        self.assertEqual(self.client.call(REGISTER_LIFECYCLE).payload, number(1))
+        self.assertEqual(self.client.call(REGISTER_OLD_EVENTS, number(REBOOT)).status, OK)
+        self.domain.create()
+        self.domain.reset(0)
+        (started, about), (reboot, again) = self.messages(2)
+        self.assertEqual((started, reboot), (107, 169))
+        self.assertEqual(about, self.about + number(1) + number(libvirt.VIR_DOMAIN_EVENT_STARTED)
+                         + number(libvirt.VIR_DOMAIN_EVENT_STARTED_BOOTED))
+        self.assertEqual(again, self.about + number(1))
+        self.assertEqual(self.client.call(DEREGISTER_LIFECYCLE).payload, number(0))
+        self.domain.destroy()
+        self.register(libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE)
+        self.assert_nothing_else_came()
+
+    def test_old_and_new_registrations_are_told_side_by_side(self):
+        reply = self.register(LIFECYCLE, self.about)
+        self.assertEqual(self.client.call(REGISTER_LIFECYCLE).status, OK)
+        self.domain.create()
+        told = dict(self.messages(2))
+        self.assertEqual(set(told), {107, 318})
+        self.assertEqual(told[318], reply.payload + told[107])
+
+    def test_a_filter_for_another_domain_hears_nothing(self):
+        other = string(b"web") + uuid.uuid4().bytes
+        self.assertEqual(self.register(LIFECYCLE, other).status, OK)
+        self.domain.create()
+        self.register(libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE)
+        self.assert_nothing_else_came()
+
+    def test_nothing_is_lost_or_told_twice_over_registrations_anew(self):
+        """Each event is heard by a registration that was there: between its two replies, once."""
+        register = number(libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE) + number(0)
+        heard = {}
+
+        def ask(procedure, payload):
+            self.client.send(frame(procedure, payload, serial=1))
+            while (got := self.client.receive()).type == MESSAGE:
+                hear(got.payload)
+            self.assertEqual((got.status, got.procedure), (OK, procedure))
+            return got.payload
+
+        def hear(payload):
+            uri = re.search(rb"http://x/\d+", payload)[0]
+            callback = payload[:4]
+            self.assertIn(callback, registered)
+            self.assertNotIn(uri, heard.setdefault(callback, []))
+            heard[callback].append(uri)
+
+        registered = {ask(REGISTER_EVENTS, register)}
+        for round_ in range(60):
+            self.domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, "<a/>", "k",
+                                    f"http://x/{round_}")
+            registered.add(ask(REGISTER_EVENTS, register))
+            ended = min(registered)
+            ask(DEREGISTER_EVENTS, ended)
+            registered.remove(ended)
+        self.domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, "<a/>", "k", "http://x/60")
+        while not any(b"http://x/60" in uris for uris in heard.values()):
+            hear(self.client.receive().payload)
+        self.assertEqual({uri for uris in heard.values() for uri in uris},
+                         {b"http://x/%d" % each for each in range(61)})
+
+    def test_a_removed_vcpu_is_told_to_clients_that_know_the_event(self):
+        domain = self.connect().createXML(self.xml("many", vcpus="<vcpu current='1'>3</vcpu>"))
+        stream = domain.connect().newStream()
+        domain.openConsole(None, stream)
+        seen = b""
+        while b"userspace is up" not in seen:
+            seen += stream.recv(4096)
+        domain.setVcpusFlags(3, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        callback = self.register(28).payload
+        domain.setVcpusFlags(1, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        told = self.messages(2)
+        self.assertEqual([procedure for procedure, _ in told], [454, 454])
+        for vcpu, (_, payload) in zip((2, 1), told):
+            self.assertEqual(payload[:4], callback)
+            self.assertEqual(read_string(payload, 4), b"many")
+            self.assertEqual(payload[-4:], number(vcpu))

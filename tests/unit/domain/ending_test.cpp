@@ -140,6 +140,7 @@ TEST_F(EndingTest, WhatHasEndedCannotBeAsked) {
 TEST_F(EndingTest, ALossIsTold) {
     const Uuid web = define_and_start("web");
     machine->app_ends(web, State::lost);
+    EXPECT_TRUE(events.wait_for("web control error"));
     EXPECT_TRUE(events.wait_for("web crashed panicked"));
     expect_state(web, VIR_DOMAIN_CRASHED, VIR_DOMAIN_CRASHED_UNKNOWN);
     EXPECT_EQ(machine->partitions(), 1U);

@@ -64,6 +64,7 @@ TEST_F(LiveTest, VcpusComeAndGo) {
     driver->set_vcpus(web, {.vcpus = 2, .affect = both});
     EXPECT_THAT(view(web).details.cpus, ElementsAre(1, 2));
     EXPECT_EQ(view(web).persistent_definition->current_vcpus(), 2U);
+    EXPECT_TRUE(events.wait_for("web vcpu 2 removed"));
     expect_books_agree(web);
     driver->destroy(web);
     expect_nothing_held();
@@ -149,6 +150,7 @@ TEST_F(LiveTest, AVcpuMovesToAnotherCpu) {
     driver->pin_vcpu(web, 1, {5}, live);
     EXPECT_THAT(view(web).details.cpus, ElementsAre(1, 5));
     EXPECT_EQ(view(web).live->vcpu_pins.at(1), CpuSet{5});
+    EXPECT_TRUE(events.wait_for("web cputune.vcpupin1 5"));
     expect_books_agree(web);
     EXPECT_ERROR(driver->pin_vcpu(web, 0, {4}, live), VIR_ERR_OPERATION_UNSUPPORTED,
                  "x86 cannot take offline");
@@ -229,6 +231,22 @@ TEST_F(LiveTest, MemoryDevicesAreAttachedAndDetached) {
     EXPECT_EQ(view(web).live->memory_kib, 256 * mib);
     expect_books_agree(web);
     EXPECT_ERROR(driver->detach_alias(web, "dimm0", live), VIR_ERR_DEVICE_MISSING, "dimm0");
+}
+
+TEST_F(LiveTest, AMemoryDeviceThatIsGivenUpInPartIsSmaller) {
+    const std::string dimm =
+        "<memory model='dimm'><target><size unit='MiB'>256</size><node>0</node></target></memory>";
+    const Uuid web = start("<vcpu>1</vcpu>", growing);
+    driver->change_device(web, dimm, Driver::DeviceAction::attach, live);
+    machine->app_answers(web, Request::memory_remove, {.error = EBUSY, .done_kib = 128 * mib});
+    EXPECT_ERROR(driver->detach_alias(web, "dimm0", live), VIR_ERR_OPERATION_FAILED,
+                 "cannot be detached");
+    EXPECT_TRUE(events.wait_for("web device dimm0 has 131072"));
+    EXPECT_TRUE(events.wait_for("web device dimm0 stays"));
+    ASSERT_THAT(view(web).live->memory_devices, SizeIs(1));
+    EXPECT_EQ(view(web).live->memory_devices[0].size_kib, 128 * mib);
+    EXPECT_EQ(view(web).live->memory_kib, 384 * mib);
+    expect_books_agree(web);
 }
 
 TEST_F(LiveTest, ANewDaemonKnowsWhatADomainHas) {
