@@ -12,10 +12,11 @@ import struct
 import libvirt
 
 from harness import LIMIT_S, WireTest, run_until
-from raw import (CALL_WITH_FDS, CLOSE, CONTINUE, ERROR, EVENT_LIFECYCLE, GET_TYPE, HEADER,
-                 KEEPALIVE, LONGEST, LOOKUP_BY_NAME, MESSAGE, OK, OPEN, PING, PONG, REGISTER_EVENTS,
-                 REMOTE, REPLY, REPLY_WITH_FDS, STREAM, STREAM_HOLE, RawClient, frame, number,
-                 optional_string, ping, read_error, read_string, string)
+from raw import (CALL_WITH_FDS, CLOSE, CONTINUE, ERROR, EVENT_LIFECYCLE, GET_ALL_DOMAIN_STATS,
+                 GET_TYPE, HEADER, KEEPALIVE, LONGEST, LOOKUP_BY_NAME, MESSAGE, OK, OPEN, PING,
+                 PIN_VCPU, PONG, REGISTER_EVENTS, REMOTE, REPLY, REPLY_WITH_FDS, STREAM,
+                 STREAM_HOLE, RawClient, frame, number, optional_string, ping, read_error,
+                 read_string, string)
 
 UNDECODABLE = "Unable to decode message payload"
 FROM_RPC = 7  # virErrorDomain
@@ -105,6 +106,11 @@ class Lengths(FramesTest):
                 client.send(call[cut:])
                 self.assertEqual(client.receive().serial, 77)
 
+    def test_silence_keeps_nobody_waiting(self):
+        silent = [self.raw(opened=False) for _ in range(30)]
+        self.assert_works(self.raw())
+        self.assertFalse(any(client.has_something() for client in silent))
+
     def test_client_that_leaves_within_a_frame(self):
         for cut in (2, 20, HEADER.size):
             client = self.raw()
@@ -152,6 +158,19 @@ class Calls(FramesTest):
         self.assert_rpc_error(client, UNDECODABLE, LOOKUP_BY_NAME, number(-1) + b"abcd")
         reply = client.call(LOOKUP_BY_NAME, string(b"x" * (4 << 20)))  # as long as may be
         self.assertEqual(read_error(reply)[0], libvirt.VIR_ERR_NO_DOMAIN)
+
+    def test_array_over_its_limit(self):
+        """Whether what it promises follows or not."""
+        client = self.raw()
+        domain = string(b"web") + bytes(16) + number(-1)
+        for count, domains in ((16385, 16385), (16385, 0), (16384, 2), (-1, 1), (0x10000001, 1)):
+            with self.subTest(count=count, domains=domains):
+                self.assert_rpc_error(client, UNDECODABLE, GET_ALL_DOMAIN_STATS,
+                                      number(count) + domain * domains)
+        for length, data in ((2049, bytes(2049)), (-1, b""), (2048, bytes(2047))):
+            with self.subTest(length=length, data=len(data)):
+                self.assert_rpc_error(client, UNDECODABLE, PIN_VCPU,
+                                      domain + number(0) + number(length) + data)
 
     def test_string_with_a_zero_byte(self):
         self.define("web")

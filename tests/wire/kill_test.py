@@ -15,7 +15,7 @@ import uuid
 
 import libvirt
 
-from harness import LIMIT_S, WireTest
+from harness import LIMIT_S, WireTest, close_quietly
 
 KILLS = int(os.environ.get("KILLS", "20"))
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
@@ -52,10 +52,10 @@ def observed(connection):
 class Worker(threading.Thread):
     """One client. `states` is what was acknowledged; `allowed` is what else `pending` may be."""
 
-    def __init__(self, test, connection, states, seed):
+    def __init__(self, test, states, seed):
         super().__init__(daemon=True)
         self.test = test
-        self.connection = connection
+        self.connection = libvirt.open(test.daemon.uri())
         self.states = states  # UUID -> State or None
         self.random = random.Random(seed)
         self.pending = None  # (UUID, the states that the cut off call may have left)
@@ -130,7 +130,7 @@ class Kill(WireTest):
         calls = 0
         for number in range(1, KILLS + 1):
             workers = self.round()
-            connection = self.connect()
+            connection = libvirt.open(self.daemon.uri())
             context = f"kill {number} of {KILLS}, SEED={SEED}"
             self.compare(workers, observed(connection), context)
             self.compare_partitions(connection, context)
@@ -140,7 +140,7 @@ class Kill(WireTest):
         self.nothing_is_held()
 
     def round(self):
-        workers = [Worker(self, self.connect(), states, self.random.getrandbits(64))
+        workers = [Worker(self, states, self.random.getrandbits(64))
                    for states in self.states]
         for worker in workers:
             worker.start()
@@ -152,6 +152,7 @@ class Kill(WireTest):
             worker.join(LIMIT_S)
             self.assertFalse(worker.is_alive(), "a client waits for a daemon that is dead")
             self.assertIsNone(worker.failure, f"SEED={SEED}")
+            close_quietly(worker.connection)
         self.daemon.start()
         return workers
 
