@@ -4,18 +4,16 @@
 #include "rpc/client.h"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 
 #include "util/log.h"
 
 namespace mk::rpc {
 
-Client::Client(Fd socket, const Identity& identity, bool read_only, const Shared& shared)
-    : socket_(std::move(socket)),
+Client::Client(Channel channel, const Identity& identity, bool read_only, const Shared& shared)
+    : channel_(std::move(channel)),
       shared_(shared),
       session_(identity, read_only,
                {.send = [this](std::string frame) { send_unasked(std::move(frame)); },
@@ -56,29 +54,28 @@ void Client::update_reading() {
     if (may_read()) {
         hung_up_.reset();
         if (!readable_)
-            readable_ = EventSource::watch(socket_.get(), G_IO_IN, [this] { receive(); });
+            readable_ = channel_.readable([this] { receive(); });
     } else {
         // Whoever waits to be read can still go, and has to be missed then.
         readable_.reset();
         if (!hung_up_)
-            hung_up_ = EventSource::watch(socket_.get(), G_IO_HUP, [this] { disconnect(); });
+            hung_up_ = channel_.hung_up([this] { disconnect(); });
     }
 }
 
-// Passed descriptors are not asked for: without a control buffer the kernel closes them.
 void Client::receive() {
     const auto self = shared_from_this();
     std::array<char, 65536> bytes{};
-    const ssize_t count = recv(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
-    if (count < 0 && (errno == EAGAIN || errno == EINTR))
+    const auto count = channel_.read(bytes);
+    if (!count)
         return;
-    if (count <= 0) {
+    if (*count == 0) {
         disconnect();
         return;
     }
     last_heard_ = std::chrono::steady_clock::now();
     pings_unanswered_ = 0;
-    reader_.feed({bytes.data(), static_cast<std::size_t>(count)});
+    reader_.feed({bytes.data(), *count});
     flush_after([this] { handle_frames(); });
 }
 

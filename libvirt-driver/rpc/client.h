@@ -19,11 +19,11 @@
 #include <vector>
 
 #include "protocol/frame.h"
+#include "rpc/channel.h"
 #include "rpc/session.h"
 #include "rpc/stream.h"
 #include "rpc/worker_pool.h"
 #include "util/event_source.h"
-#include "util/fd.h"
 
 namespace mk::rpc {
 
@@ -55,7 +55,7 @@ class Client : public std::enable_shared_from_this<Client> {
     // Bytes that it has not read yet; while there are more, none of its calls is begun.
     static constexpr std::size_t unread_limit = 1U << 20;
 
-    Client(Fd socket, const Identity& identity, bool read_only, const Shared& shared);
+    Client(Channel channel, const Identity& identity, bool read_only, const Shared& shared);
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
     ~Client() = default;
@@ -111,7 +111,7 @@ class Client : public std::enable_shared_from_this<Client> {
     void probe();
     void finish_if_done();
 
-    Fd socket_;
+    Channel channel_;
     const Shared& shared_;
     Session session_;
     protocol::FrameReader reader_;

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // What goes out of a connection, whole frames in order, and how a connection ends.
-#include <sys/socket.h>
-
-#include <cerrno>
-
 #include "rpc/client.h"
 #include "util/log.h"
 
@@ -78,19 +74,16 @@ void Client::send_unasked(std::string frame) {
 // while others push behind it.
 bool Client::write_some(Packet& packet) {
     while (written_ < packet.bytes.size()) {
-        const ssize_t count = send(socket_.get(), packet.bytes.data() + written_,
-                                   packet.bytes.size() - written_, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0 && errno == EAGAIN) {
+        const auto count = channel_.write(std::string_view(packet.bytes).substr(written_));
+        if (!count) {
             wait_to_write();
             return false;
         }
-        if (count < 0) {
+        if (*count == 0) {
             disconnect();
             return false;
         }
-        written_ += static_cast<std::size_t>(count);
+        written_ += *count;
         last_written_ = std::chrono::steady_clock::now();
     }
     written_ = 0;
@@ -141,7 +134,7 @@ bool Client::may_answer() {
 void Client::wait_to_write() {
     if (writable_)
         return;
-    writable_ = EventSource::watch(socket_.get(), G_IO_OUT, [this] { flush(); });
+    writable_ = channel_.writable([this] { flush(); });
     const unsigned limit_ms =
         shared_.settings.keepalive_interval_ms * (shared_.settings.keepalive_count + 1);
     if (limit_ms == 0)
@@ -187,7 +180,7 @@ void Client::disconnect() {
         overflowed_ = true;  // nothing is queued any more
         outgoing_.clear();
     }
-    socket_.reset();
+    channel_.close();
     shared_.disconnected(this);
     finish_if_done();
 }

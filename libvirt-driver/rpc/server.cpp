@@ -83,7 +83,7 @@ void Server::accept_from(const Listener& listener) {
     }
     ++unfinished_;
     clients_.push_back(
-        std::make_shared<Client>(std::move(socket), peer, listener.read_only, shared_));
+        std::make_shared<Client>(Channel(std::move(socket)), peer, listener.read_only, shared_));
     clients_.back()->start();
     update_listening();
 }

@@ -33,6 +33,10 @@ gboolean run_for_fd(gint, GIOCondition, gpointer box) noexcept {
     return run_each_time(box);
 }
 
+gboolean run_for_stream(GObject*, gpointer box) noexcept {
+    return run_each_time(box);
+}
+
 // A queue of ours, with a lock that ThreadSanitizer knows, and one source for all that is in it.
 struct Posted {
     std::mutex mutex;
@@ -63,8 +67,8 @@ void destroy(gpointer box) noexcept {
 
 }  // namespace
 
-EventSource::EventSource(GSource* source, Function function) : source_(source) {
-    g_source_set_callback(source_, run_each_time, new Function(std::move(function)), destroy);
+EventSource::EventSource(GSource* source, GSourceFunc run, Function function) : source_(source) {
+    g_source_set_callback(source_, run, new Function(std::move(function)), destroy);
     g_source_attach(source_, nullptr);
 }
 
@@ -88,20 +92,25 @@ void EventSource::reset() noexcept {
 }
 
 EventSource EventSource::watch(int fd, GIOCondition events, Function function) {
-    EventSource made;
-    made.source_ = g_unix_fd_source_new(fd, events);
-    g_source_set_callback(made.source_, G_SOURCE_FUNC(run_for_fd),
-                          new Function(std::move(function)), destroy);
-    g_source_attach(made.source_, nullptr);
-    return made;
+    return {g_unix_fd_source_new(fd, events), G_SOURCE_FUNC(run_for_fd), std::move(function)};
+}
+
+EventSource EventSource::readable(GPollableInputStream* stream, Function function) {
+    return {g_pollable_input_stream_create_source(stream, nullptr), G_SOURCE_FUNC(run_for_stream),
+            std::move(function)};
+}
+
+EventSource EventSource::writable(GPollableOutputStream* stream, Function function) {
+    return {g_pollable_output_stream_create_source(stream, nullptr), G_SOURCE_FUNC(run_for_stream),
+            std::move(function)};
 }
 
 EventSource EventSource::timer(unsigned interval_ms, Function function) {
-    return EventSource(g_timeout_source_new(interval_ms), std::move(function));
+    return {g_timeout_source_new(interval_ms), run_each_time, std::move(function)};
 }
 
 EventSource EventSource::on_signal(int number, Function function) {
-    return EventSource(g_unix_signal_source_new(number), std::move(function));
+    return {g_unix_signal_source_new(number), run_each_time, std::move(function)};
 }
 
 void post(Function function) {

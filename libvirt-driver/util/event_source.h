@@ -6,7 +6,7 @@
 // Loop thread only, except post(). A source may be destroyed by its own function.
 #pragma once
 
-#include <glib.h>
+#include <gio/gio.h>
 
 #include <functional>
 #include <utility>
@@ -30,13 +30,19 @@ class EventSource {
     // Borrows `fd`. Runs `function` whenever one of `events`, an error or a hang-up is there.
     [[nodiscard]] static EventSource watch(int fd, GIOCondition events,
                                            std::function<void()> function);
+    // The same for a stream that may be ready though its descriptor is not, or the other way
+    // round. The stream outlives the source.
+    [[nodiscard]] static EventSource readable(GPollableInputStream* stream,
+                                              std::function<void()> function);
+    [[nodiscard]] static EventSource writable(GPollableOutputStream* stream,
+                                              std::function<void()> function);
     // Every `interval_ms` until destroyed.
     [[nodiscard]] static EventSource timer(unsigned interval_ms, std::function<void()> function);
     // SIGTERM, SIGINT, SIGHUP, SIGUSR1 or SIGUSR2.
     [[nodiscard]] static EventSource on_signal(int number, std::function<void()> function);
 
   private:
-    explicit EventSource(GSource* source, std::function<void()> function);
+    EventSource(GSource* source, GSourceFunc run, std::function<void()> function);
 
     GSource* source_ = nullptr;
 };
