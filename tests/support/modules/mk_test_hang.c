@@ -5,7 +5,8 @@
  *
  *   echo WORD > /sys/module/mk_test_hang/parameters/how
  *
- *   hang      a CPU spins with interrupts off; it never answers again
+ *   hang      the last CPU spins with interrupts off; it never answers again. Not the first
+ *             one, which takes the host's doorbell: all that is asked for would wait
  *   hang-all  every CPU does
  *   oops      a null pointer in a kernel thread
  *   panic     a crash with the message "mk_test_hang"
@@ -16,6 +17,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/io.h>
 #include <linux/irq_work.h>
@@ -25,6 +27,7 @@
 #include <linux/moduleparam.h>
 #include <linux/panic.h>
 #include <linux/prandom.h>
+#include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/string.h>
 
@@ -36,6 +39,12 @@ static void hang(void)
 	local_irq_disable();
 	for (;;)
 		cpu_relax();
+}
+
+static void hang_last(void)
+{
+	if (!set_cpus_allowed_ptr(current, cpumask_of(cpumask_last(cpu_online_mask))))
+		hang();
 }
 
 static void hang_call(void *arg)
@@ -127,7 +136,7 @@ struct action {
 };
 
 static const struct action actions[] = {
-	{ "hang",	hang },
+	{ "hang",	hang_last },
 	{ "hang-all",	hang_all },
 	{ "oops",	oops },
 	{ "panic",	crash },
