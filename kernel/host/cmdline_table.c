@@ -52,6 +52,13 @@ static const struct mk_word table[] = {
 	{ "rdt", false, MK_WORD_REFUSED,
 	  "rdt=!cmt,!mbmtotal,!mbmlocal,!l3cat,!l3cdp,!l2cat,!l2cdp,!mba,!smba,!bmec",
 	  OURS },
+	/*
+	 * the feedback table of hybrid processors: the hardware would write it to this
+	 * kernel's memory for ever, instead of to the host's
+	 */
+	{ "initcall_blacklist", false, MK_WORD_REFUSED,
+	  "initcall_blacklist=thermal_throttle_init_device",
+	  "the module needs what it could leave out" },
 	/* in VMX root operation a CPU does not answer INIT: no KVM in there */
 	{ "module_blacklist", false, MK_WORD_MERGED, "kvm_intel,kvm_amd,pcspkr",
 	  "it is no list of modules, or names " OWN_MODULE ", without which nothing works" },
@@ -117,8 +124,8 @@ static const struct mk_word table[] = {
 	{ "reboot", false, MK_WORD_REFUSED, NULL, RESETS },
 	/* sysctl.kernel.panic and the like are set before the loader runs */
 	{ "sysctl", true, MK_WORD_REFUSED, NULL, "set it from user space" },
-	{ "initcall_blacklist", false, MK_WORD_REFUSED, NULL,
-	  "the module needs what it could leave out" },
+	/* its way out of an NMI is another one than that of nmi.c */
+	{ "fred", false, MK_WORD_REFUSED, NULL, OURS },
 	{ "noinitrd", false, MK_WORD_REFUSED, NULL, LOADER },
 	{ "nomodule", false, MK_WORD_REFUSED, NULL, LOADER },
 	{ "module.sig_enforce", false, MK_WORD_REFUSED, NULL, UNSIGNED },

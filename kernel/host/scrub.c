@@ -5,8 +5,10 @@
  * Power-up, Reset, or INIT") have to be cleared so that the CPU no longer writes
  * to memory, or interrupts, on behalf of the kernel that ran on it before. A
  * register is in the plan only if CPUID says that it is there. trampoline.S
- * carries the plan out. Not for units that several CPUs share (uncore, L3,
- * northbridge): those are the host's, and write to no memory.
+ * carries the plan out. Not for units that several CPUs share: uncore, L3 and
+ * northbridge write to no memory; the feedback table of hybrid processors, which
+ * does, is kept out of app kernels by cmdline_table.c. FRED needs nothing: INIT
+ * clears CR4, and without it the trampoline's IDT counts.
  */
 #ifdef __KERNEL__
 #include <linux/bits.h>
@@ -22,9 +24,13 @@
 #define FIXED_CTR_CTRL		0x38d
 #define PERF_GLOBAL_CTRL	0x38f
 #define PEBS_ENABLE		0x3f1
+#define PEBS_BASE		0x3f4
+#define PEBS_INDEX		0x3f5
 #define RTIT_CTL		0x570
 #define DS_AREA			0x600
 #define ARCH_LBR_CTL		0x14ce
+#define HW_FEEDBACK_THREAD_CONFIG 0x17d4
+#define HRESET_ENABLE		0x17da
 #define AMD_PERF_CTL0		0xc0010000	/* four, one after the other */
 #define AMD_PERF_CTL0_CORE	0xc0010200	/* every other register */
 #define AMD_PERF_GLOBAL_CTL	0xc0000301
@@ -84,6 +90,36 @@ static void plan_intel_counters(struct mk_scrub_plan *plan, mk_cpuid_t cpuid)
 		clear_row(plan, PERFEVTSEL0, 1, count);
 }
 
+/*
+ * Architectural PEBS writes to a buffer of its own, without a debug store. First
+ * the index, which has the bit that turns it on, then where the buffer is.
+ */
+static void plan_architectural_pebs(struct mk_scrub_plan *plan, mk_cpuid_t cpuid)
+{
+	u32 leaf[MK_CPUID_REGISTERS];
+
+	look(cpuid, 0x23, leaf);
+	if (!(leaf[MK_EAX] & (BIT(4) | BIT(5))))	/* its sub-leaves */
+		return;
+	clear(plan, PEBS_INDEX);
+	clear(plan, PEBS_BASE);
+}
+
+/* Sub-leaf 1 of leaf 7: what is newer. */
+static void plan_intel_newer(struct mk_scrub_plan *plan, mk_cpuid_t cpuid)
+{
+	u32 leaf[MK_CPUID_REGISTERS];
+
+	look(cpuid, 7, leaf);
+	if (!leaf[MK_EAX])			/* the highest sub-leaf */
+		return;
+	cpuid(7, 1, leaf);
+	if (leaf[MK_EAX] & BIT(8))		/* leaf 0x23 means monitoring */
+		plan_architectural_pebs(plan, cpuid);
+	if (leaf[MK_EAX] & BIT(22))		/* HRESET */
+		clear(plan, HRESET_ENABLE);
+}
+
 static void plan_intel(struct mk_scrub_plan *plan, mk_cpuid_t cpuid)
 {
 	u32 leaf[MK_CPUID_REGISTERS];
@@ -104,6 +140,10 @@ static void plan_intel(struct mk_scrub_plan *plan, mk_cpuid_t cpuid)
 		clear(plan, RTIT_CTL);
 	if (leaf[MK_EDX] & BIT(19))
 		clear(plan, ARCH_LBR_CTL);
+	plan_intel_newer(plan, cpuid);
+	look(cpuid, 6, leaf);
+	if (leaf[MK_EAX] & BIT(23))		/* this thread's part of the thread director */
+		clear(plan, HW_FEEDBACK_THREAD_CONFIG);
 }
 
 static void plan_amd(struct mk_scrub_plan *plan, mk_cpuid_t cpuid)

@@ -34,6 +34,7 @@ const std::string forced_words =
     "swiotlb=noforce tsc=reliable clocksource=tsc no_timer_check panic=0 apic_extnmi=none "
     "dis_ucode_ldr 8250.nr_uarts=0 nmi_watchdog=0 memhp_default_state=online_movable maxcpus=1 "
     "nosgx rdt=!cmt,!mbmtotal,!mbmlocal,!l3cat,!l3cdp,!l2cat,!l2cdp,!mba,!smba,!bmec "
+    "initcall_blacklist=thermal_throttle_init_device "
     "module_blacklist=kvm_intel,kvm_amd,pcspkr";
 
 // One for each row: a word that the row refuses, and one that looks like it and is passed on.
@@ -117,6 +118,7 @@ const Case row_cases[] = {
     {"reboot", "reboot=t", "reboots=1"},
     {"sysctl", "sysctl/kernel/panic=5", "sysct=1"},
     {"initcall_blacklist", "initcall_blacklist=x", "initcall_debug"},
+    {"fred", "fred=on", "freds=1"},
     {"noinitrd", "noinitrd", "noinitrds"},
     {"nomodule", "nomodule", "nomodules=1"},
     {"module.sig_enforce", "module.sig_enforce=1", "module.async_probe=1"},

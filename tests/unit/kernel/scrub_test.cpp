@@ -13,23 +13,27 @@ extern "C" {
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <vector>
 
 namespace {
 
 using Registers = std::array<u32, MK_CPUID_REGISTERS>;
-using Model = std::map<u32, Registers>;  // leaf, sub-leaf 0
+using Model = std::map<std::uint64_t, Registers>;  // leaf; another sub-leaf than 0: sub()
 using Plan = std::vector<u32>;
+
+constexpr std::uint64_t sub(u32 leaf, u32 subleaf) {
+    return leaf | static_cast<std::uint64_t>(subleaf) << 32;
+}
 
 const Model* model_at_hand = nullptr;
 
 // As Intel's do it: a leaf above the highest one says what the highest one says.
 void read_cpuid(u32 leaf, u32 subleaf, u32* values) {
-    EXPECT_EQ(subleaf, 0U);
     Registers found{};
     const u32 half = leaf & 0x80000000U;
-    if (const auto at = model_at_hand->find(leaf); at != model_at_hand->end()) {
+    if (const auto at = model_at_hand->find(sub(leaf, subleaf)); at != model_at_hand->end()) {
         found = at->second;
     } else if (const auto first = model_at_hand->find(half);
                first != model_at_hand->end() && leaf > first->second[MK_EAX]) {
@@ -177,10 +181,46 @@ TEST(Scrub, IsBoundedWhateverCpuidSays) {
     EXPECT_EQ(plan_for(model).size(), 20U);
 }
 
+// No record of one is at hand: what the manual says of the leaves, on top of one that is.
+Model with_newest_units() {
+    Model model = sapphire_rapids;
+    model[0x0] = intel(0x23);
+    model[0x6] = {1U << 19 | 1U << 23, 0, 0, 0};
+    model[sub(0x7, 1)] = {1U << 8 | 1U << 17 | 1U << 22, 0, 0, 0};
+    model[0x23] = {1U << 4 | 1U << 5, 0, 0, 0};
+    return model;
+}
+
+TEST(Scrub, ClearsWhatTheNewestHave) {
+    Plan expected = plan_for(sapphire_rapids);
+    expected.insert(expected.end(), {0x3f5, 0x3f4, 0x17da, 0x17d4});
+    EXPECT_EQ(plan_for(with_newest_units()), expected);
+    // One buffer for both kinds of counters.
+    Model model = with_newest_units();
+    model[0x23] = {1U << 5, 0, 0, 0};
+    EXPECT_EQ(plan_for(model), expected);
+    // The feedback table itself belongs to all CPUs of a package, and to the host.
+    EXPECT_EQ(std::count(expected.begin(), expected.end(), 0x17d0U), 0);
+    EXPECT_EQ(std::count(expected.begin(), expected.end(), 0x17d1U), 0);
+}
+
+TEST(Scrub, LooksAtNoLeafThatIsNotThere) {
+    Model model = with_newest_units();
+    model[0x7][MK_EAX] = 0;  // no sub-leaf 1, whatever it says
+    Plan expected = plan_for(sapphire_rapids);
+    expected.push_back(0x17d4);
+    EXPECT_EQ(plan_for(model), expected);
+    model = with_newest_units();
+    model[0x0] = intel(0x20);
+    expected = plan_for(sapphire_rapids);
+    expected.insert(expected.end(), {0x17da, 0x17d4});
+    EXPECT_EQ(plan_for(model), expected);
+}
+
 TEST(Scrub, EachUnitIsLeftOutWithItsBit) {
     const struct {
         Model model;
-        u32 leaf;
+        std::uint64_t leaf;
         int at;
         u32 bit;
         Plan gone;
@@ -189,6 +229,9 @@ TEST(Scrub, EachUnitIsLeftOutWithItsBit) {
         {skylake_sp, 0x1, MK_ECX, 15, {0x3f1}},
         {skylake_sp, 0x7, MK_EBX, 25, {0x570}},
         {sapphire_rapids, 0x7, MK_EDX, 19, {0x14ce}},
+        {with_newest_units(), sub(0x7, 1), MK_EAX, 8, {0x3f5, 0x3f4}},
+        {with_newest_units(), sub(0x7, 1), MK_EAX, 22, {0x17da}},
+        {with_newest_units(), 0x6, MK_EAX, 23, {0x17d4}},
         {zen_2, 0x80000001, MK_ECX, 10, {0xc0011030, 0xc0011033}},
         {zen_2, 0x8000001b, MK_EAX, 1, {0xc0011030}},
         {zen_2, 0x8000001b, MK_EAX, 2, {0xc0011033}},
