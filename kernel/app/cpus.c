@@ -5,6 +5,10 @@
  * that it may ever be given: one that is not granted at this moment belongs to another
  * kernel, and an INIT would take it away, so such a CPU is never brought up.
  *
+ * Which CPUs these are is copied when the module loads, and a grant when the host says
+ * with a request that there is one: a stray write to the page alone grants nothing. A
+ * grant that the host takes back counts at once.
+ *
  * A CPU starts in real mode, in a window below 1 MiB that the host lends for that and
  * uses otherwise in between: none is brought up without it either.
  */
@@ -31,6 +35,9 @@ static u32 last_wish;
 static bool window_stays;		/* a CPU may still be in it */
 static int starting = -1;		/* which CPU; the lock of all CPU hotplug */
 static int guard_state, online_state;
+static u32 known_ids[MK_SHARED_CPUS];	/* constant once the module is loaded */
+static u32 known_count;
+static bool granted[MK_SHARED_CPUS];	/* written by init, then by the channel's work */
 
 static bool window_is_lent(void)
 {
@@ -90,15 +97,41 @@ static void put_window(void)
 	mutex_unlock(&window_lock);
 }
 
-static bool is_granted(u32 apic_id)
+static int slot_of(u32 apic_id)
+{
+	u32 i;
+
+	for (i = 0; i < known_count; i++)
+		if (known_ids[i] == apic_id)
+			return i;
+	return -ENOENT;
+}
+
+/* What the page says of a CPU at this moment. */
+static bool page_grants(u32 slot)
 {
 	const struct mk_host_page *host = mk_shared.host;
-	u32 i, count = min_t(u32, READ_ONCE(host->cpus), MK_SHARED_CPUS);
 
-	for (i = 0; i < count; i++)
-		if (READ_ONCE(host->apic_ids[i]) == apic_id)
-			return READ_ONCE(host->granted[i]);
-	return false;
+	return READ_ONCE(host->apic_ids[slot]) == known_ids[slot] &&
+	       READ_ONCE(host->granted[slot]) == 1;
+}
+
+static bool is_granted(u32 apic_id)
+{
+	int slot = slot_of(apic_id);
+
+	return slot >= 0 && READ_ONCE(granted[slot]) && page_grants(slot);
+}
+
+static void learn_cpus(void)
+{
+	u32 i;
+
+	known_count = min_t(u32, READ_ONCE(mk_shared.host->cpus), MK_SHARED_CPUS);
+	for (i = 0; i < known_count; i++) {
+		known_ids[i] = READ_ONCE(mk_shared.host->apic_ids[i]);
+		granted[i] = page_grants(i);
+	}
 }
 
 /* Somebody, we or a user, brings up a CPU. */
@@ -160,19 +193,10 @@ void mk_cpus_check(void)
 	wake_up(&window_news);
 }
 
-/**
- * mk_cpus_add - bring up a CPU that the host granted
- * @request: MK_APP_REQUEST_CPU_ADD
- *
- * Context: may sleep; waits for the window.
- * Return: 0 or a negative errno.
- */
-int mk_cpus_add(const struct mk_request_copy *request)
+static int bring_up(const struct mk_request_copy *request, int cpu)
 {
-	int cpu = find_cpu(request->arg), ret;
+	int ret;
 
-	if (cpu < 0)
-		return cpu;
 	if (cpu_online(cpu))
 		return 0;
 	/* in front of the lock of all CPU hotplug, which nobody should wait for long */
@@ -183,6 +207,28 @@ int mk_cpus_add(const struct mk_request_copy *request)
 	put_window();
 	mk_stats_update();
 	return min(ret, 0);
+}
+
+/**
+ * mk_cpus_add - bring up a CPU that the host granted
+ * @request: MK_APP_REQUEST_CPU_ADD
+ *
+ * Context: may sleep; waits for the window.
+ * Return: 0 or a negative errno.
+ */
+int mk_cpus_add(const struct mk_request_copy *request)
+{
+	int cpu = find_cpu(request->arg), slot = slot_of(request->arg), ret;
+
+	if (cpu < 0)
+		return cpu;
+	if (slot < 0 || !page_grants(slot))
+		return -EPERM;
+	WRITE_ONCE(granted[slot], true);
+	ret = bring_up(request, cpu);
+	if (ret)
+		WRITE_ONCE(granted[slot], false);
+	return ret;
 }
 
 /**
@@ -197,7 +243,7 @@ int mk_cpus_add(const struct mk_request_copy *request)
  */
 int mk_cpus_remove(const struct mk_request_copy *request)
 {
-	int cpu = find_cpu(request->arg), ret;
+	int cpu = find_cpu(request->arg), slot = slot_of(request->arg), ret;
 
 	if (cpu < 0)
 		return cpu;
@@ -207,7 +253,11 @@ int mk_cpus_remove(const struct mk_request_copy *request)
 	mk_stats_update();
 	if (ret < 0)
 		return ret;
-	return cpu_online(cpu) ? -EBUSY : 0;	/* a user was faster */
+	if (cpu_online(cpu))	/* a user was faster */
+		return -EBUSY;
+	if (slot >= 0)
+		WRITE_ONCE(granted[slot], false);
+	return 0;
 }
 
 /**
@@ -218,15 +268,13 @@ int mk_cpus_remove(const struct mk_request_copy *request)
  */
 int mk_cpus_init(void)
 {
-	u32 i, count = min_t(u32, READ_ONCE(mk_shared.host->cpus), MK_SHARED_CPUS);
 	int ret;
+	u32 i;
 
-	for (i = 0; i < count; i++) {
-		u32 apic_id = READ_ONCE(mk_shared.host->apic_ids[i]);
-
-		if (find_cpu(apic_id) < 0)
-			pr_warn("no CPU with APIC id %u in the ACPI tables\n", apic_id);
-	}
+	learn_cpus();
+	for (i = 0; i < known_count; i++)
+		if (find_cpu(known_ids[i]) < 0)
+			pr_warn("no CPU with APIC id %u in the ACPI tables\n", known_ids[i]);
 	/* it was lent when this kernel was started, until mk_cpus_bring_up() is done */
 	window_users = 1;
 	last_wish = MK_WINDOW_BOOT;
