@@ -31,13 +31,15 @@ class Kernel:
     """One kernel version: `image` is its bzImage, `modules` its folder of modules, `headers` what
     modules are built against, if that is there."""
 
-    def __init__(self, version):
+    def __init__(self, version, root=None):
+        """root: where its packages were extracted, if that is known"""
         if not re.fullmatch(r"[0-9][A-Za-z0-9.+~-]*", version):
             raise RuntimeError(f"'{version}' is not a kernel version such as 6.1.0-56-amd64")
         self.version = version
-        root = pathlib.Path("/")
-        if not self._complete(root):
-            root = cache.once(f"kernel-{version}", self._fetch)
+        if not root:
+            root = pathlib.Path("/")
+            if not self._complete(root):
+                root = cache.once(f"kernel-{version}", self._fetch)
         self.image = root / "boot" / f"vmlinuz-{version}"
         self.modules = root / "lib" / "modules" / version
         own = self.modules / "build"

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""An app kernel of Debian's backports on the stock host: since 6.9 Linux accepts only CPUs that
+ACPI named when it booted."""
+
+import pathlib
+import subprocess
+import tempfile
+
+from lib import backports
+from lib.testing import TOP, MachineTest
+
+
+class Newer(MachineTest):
+    def setUp(self):
+        newer = backports.newest()
+        if not newer:
+            self.skipTest("Debian's backports cannot be reached")
+        super().setUp()
+        self.version = newer.version
+        with tempfile.TemporaryDirectory() as work:
+            subprocess.run([TOP / "kernel/build-modules", TOP / "kernel", work, newer.modules],
+                           check=True)
+            module = pathlib.Path(work, "multikernel_app.ko").read_bytes()
+        folder = f"/usr/lib/modules/{self.version}/updates"
+        self.run_in("mkdir", "-p", folder)
+        self.put(f"{folder}/multikernel_app.ko", module)
+        self.put("/boot/vmlinuz-newer", newer.image.read_bytes())
+
+    def test_cpus_and_memory_come_and_go(self):
+        console = self.start("web", vcpus=3, vcpu_attributes=" current='1'", memory_mib=512,
+                             kernel_path="/boot/vmlinuz-newer",
+                             more="<maxMemory slots='2' unit='MiB'>768</maxMemory>")
+        self.assertEqual(console.command("uname -r"), self.version)
+        self.assertEqual(console.command("nproc; cat /sys/devices/system/cpu/present"), "1\n0-2")
+        # It knows of them, but has them no earlier than they are granted, whoever tries.
+        refused = "echo 1 >/sys/devices/system/cpu/cpu2/online || echo refused"
+        online = self.online_cpus()
+        self.assertTrue(console.command(refused).endswith("refused"))
+        self.assertEqual(self.online_cpus(), online)
+
+        self.virsh("setvcpus", "web", "3", "--live")
+        self.assertEqual(console.command("nproc; taskset 6 true && echo ran"), "3\nran")
+        self.assertEqual(self.online_cpus(), "0")
+        self.virsh("setvcpus", "web", "2", "--live")
+        self.assertEqual(console.command("nproc"), "2")
+        self.assertTrue(console.command(refused).endswith("refused"))
+        self.virsh("vcpupin", "web", "1", self._free_cpu(), "--live")
+        self.assertEqual(console.command("nproc"), "2")
+        self.virsh("setvcpus", "web", "1", "--live")
+        self.assertEqual(console.command("nproc"), "1")
+        self.assertEqual(self.online_cpus(), online)
+
+        before = self._total_kib(console)
+        self.virsh("setmem", "web", "640M", "--live")
+        self.assertEqual(self._total_kib(console) - before, 128 * 1024)
+        self.virsh("setmem", "web", "384M", "--live")  # the balloon, too
+        self.assertEqual(self._total_kib(console), before - 128 * 1024)
+        self.assertEqual(console.command("dmesg | grep -E 'BUG|WARNING|Oops'"), "")
+
+        self.virsh("suspend", "web")
+        self.virsh("resume", "web")
+        self.assertEqual(console.command("echo $((6*7))"), "42")
+        self.virsh("shutdown", "web")
+        console.wait_for_end()
+
+    def _free_cpu(self):
+        """One of the host's own, not the first."""
+        return self.online_cpus().replace("-", ",").split(",")[-1]
+
+    def _total_kib(self, console):
+        return int(console.command("grep MemTotal: /proc/meminfo").split()[1])
