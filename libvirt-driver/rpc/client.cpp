@@ -65,7 +65,7 @@ void Client::update_reading() {
 
 void Client::receive() {
     const auto self = shared_from_this();
-    std::array<char, 65536> bytes{};
+    std::array<char, 65536> bytes;  // only what is read into it is used
     const auto count = channel_.read(bytes);
     if (!count)
         return;
