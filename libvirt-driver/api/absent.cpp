@@ -3,7 +3,7 @@
 // Queries about what a partition does not have: snapshots, checkpoints, managed save images,
 // disk errors, I/O threads. They answer the empty truth, because clients take an error here for
 // a failure of the whole domain (virt-manager drops it from its list, `virsh undefine` stops).
-// Not for actions on such things: lifecycle.cpp refuses those.
+// Not for actions on such things: refused.cpp has those.
 #include <fmt/format.h>
 
 #include "api/encode.h"

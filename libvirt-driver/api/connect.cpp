@@ -19,8 +19,12 @@ namespace {
 
 // virDrvFeature, src/libvirt_internal.h; wire numbers, not in an installed header.
 enum Feature {
-    feature_program_keepalive = 10,
+    feature_migration_p2p = 4,
+    feature_migration_v3 = 6,
     feature_typed_param_string = 9,
+    feature_program_keepalive = 10,
+    feature_migration_offline = 12,
+    feature_migration_params = 13,
     feature_remote_event_callback = 14,
     feature_remote_close_callback = 15,
 };
@@ -115,6 +119,14 @@ void connect_supports_feature(Call& call, const remote_connect_supports_feature_
         case feature_typed_param_string:
         case feature_remote_event_callback:
         case feature_remote_close_callback:
+            ret.supported = 1;
+            break;
+        // With a no the client ends there, in words that do not help its user; with a yes it asks
+        // for the migration, and the refusal says what to do instead.
+        case feature_migration_p2p:
+        case feature_migration_v3:
+        case feature_migration_offline:
+        case feature_migration_params:
             ret.supported = 1;
             break;
         default:

@@ -11,6 +11,7 @@
 #include <new>
 
 #include "api/procedures.h"
+#include "api/refused.h"
 #include "api/table.h"
 #include "protocol/frame.h"
 #include "relay/family.h"
@@ -26,10 +27,20 @@ bool needs_open(int procedure) {
         case REMOTE_PROC_CONNECT_SUPPORTS_FEATURE:
         case REMOTE_PROC_AUTH_LIST:
         case REMOTE_PROC_AUTH_POLKIT:
+        case REMOTE_PROC_AUTH_SASL_INIT:
+        case REMOTE_PROC_AUTH_SASL_START:
+        case REMOTE_PROC_AUTH_SASL_STEP:
             return false;
         default:
             return true;
     }
+}
+
+[[noreturn]] void refuse(int number, const Procedure& procedure) {
+    const Refusal* refusal = find_refusal(number);
+    if (refusal == nullptr || refusal->code == VIR_ERR_NO_SUPPORT)
+        throw Error(VIR_ERR_NO_SUPPORT, std::string(procedure.name));
+    throw Error(refusal->code, refusal->reason);
 }
 
 rpc::Answer answer_call(domain::Driver& driver, rpc::Session& session, int number,
@@ -46,7 +57,7 @@ rpc::Answer answer_call(domain::Driver& driver, rpc::Session& session, int numbe
         throw Error(VIR_ERR_INTERNAL_ERROR, "hypervisor connection not open");
     const Row* row = find_row(number);
     if (row == nullptr)
-        throw Error(VIR_ERR_NO_SUPPORT, std::string(procedure->name));
+        refuse(number, *procedure);
     Call call{.driver = driver,
               .session = session,
               .connection = connection,

@@ -62,11 +62,4 @@ void encode_params(const std::vector<Param>& params, remote_typed_param*& out, u
 // What clients are told of a job.
 [[nodiscard]] std::vector<Param> job_params(const domain::JobStats& stats);
 
-// For actions that have no meaning here: the message names the alternative. Queries never
-// answer so, clients take it for a failure of the domain (they get VIR_ERR_NO_SUPPORT).
-template <const auto& reason>
-void refuse(Call&) {
-    throw Error(VIR_ERR_OPERATION_UNSUPPORTED, reason);
-}
-
 }  // namespace mk::api

@@ -43,9 +43,6 @@ void domain_get_time(Call& call, const remote_domain_get_time_args& args,
     ret.nseconds = static_cast<unsigned>(now % ns_per_s);
 }
 
-constexpr char no_clock[] =
-    "the clock of an app kernel cannot be set from outside; set it there, for example with NTP";
-
 void domain_get_hostname(Call& call, const remote_domain_get_hostname_args& args,
                          remote_domain_get_hostname_ret& ret) {
     const Usage usage = reported(call, args.dom);
@@ -94,7 +91,6 @@ void domain_get_guest_info(Call& call, const remote_domain_get_guest_info_args& 
 
 const Row rows[] = {
     row<domain_get_time>(REMOTE_PROC_DOMAIN_GET_TIME),
-    row<refuse<no_clock>>(REMOTE_PROC_DOMAIN_SET_TIME),
     row<domain_get_hostname>(REMOTE_PROC_DOMAIN_GET_HOSTNAME,
                              VIR_DOMAIN_GET_HOSTNAME_LEASE | VIR_DOMAIN_GET_HOSTNAME_AGENT),
     row<domain_get_guest_info>(REMOTE_PROC_DOMAIN_GET_GUEST_INFO),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // From a definition to a running domain and back: define, create, shutdown, reboot, reset,
-// destroy, undefine, rename, autostart, and the actions of this kind that a partition cannot do.
+// destroy, undefine, rename, autostart.
 #include "api/encode.h"
 #include "api/table.h"
 #include "util/log.h"
@@ -134,14 +134,6 @@ void domain_set_autostart(Call& call, const remote_domain_set_autostart_args& ar
     call.driver.set_autostart(find(call, args.dom).uuid, args.autostart != 0);
 }
 
-constexpr char no_save[] =
-    "the state of a partition cannot be saved: its memory holds the state of real hardware; "
-    "shut it down instead";
-constexpr char no_snapshot[] =
-    "a partition has no snapshots: its memory holds the state of real hardware";
-constexpr char no_migration[] =
-    "a running partition cannot move to another host; shut it down and define it there";
-
 constexpr unsigned start_flags = VIR_DOMAIN_START_PAUSED | VIR_DOMAIN_START_AUTODESTROY;
 // Nothing is cached, saved or kept in NVRAM between two starts.
 constexpr unsigned start_flags_true_anyway =
@@ -175,20 +167,6 @@ const Row rows[] = {
     row<domain_rename>(REMOTE_PROC_DOMAIN_RENAME),
     row<domain_get_autostart>(REMOTE_PROC_DOMAIN_GET_AUTOSTART),
     row<domain_set_autostart>(REMOTE_PROC_DOMAIN_SET_AUTOSTART),
-    row<refuse<no_save>>(REMOTE_PROC_DOMAIN_SAVE),
-    row<refuse<no_save>>(REMOTE_PROC_DOMAIN_SAVE_FLAGS),
-    row<refuse<no_save>>(REMOTE_PROC_DOMAIN_SAVE_PARAMS),
-    row<refuse<no_save>>(REMOTE_PROC_DOMAIN_RESTORE),
-    row<refuse<no_save>>(REMOTE_PROC_DOMAIN_RESTORE_FLAGS),
-    row<refuse<no_save>>(REMOTE_PROC_DOMAIN_RESTORE_PARAMS),
-    row<refuse<no_save>>(REMOTE_PROC_DOMAIN_MANAGED_SAVE),
-    row<refuse<no_snapshot>>(REMOTE_PROC_DOMAIN_SNAPSHOT_CREATE_XML),
-    row<refuse<no_snapshot>>(REMOTE_PROC_DOMAIN_CHECKPOINT_CREATE_XML),
-    row<refuse<no_migration>>(REMOTE_PROC_DOMAIN_MIGRATE_BEGIN3),
-    row<refuse<no_migration>>(REMOTE_PROC_DOMAIN_MIGRATE_BEGIN3_PARAMS),
-    row<refuse<no_migration>>(REMOTE_PROC_DOMAIN_MIGRATE_PERFORM),
-    row<refuse<no_migration>>(REMOTE_PROC_DOMAIN_MIGRATE_PERFORM3),
-    row<refuse<no_migration>>(REMOTE_PROC_DOMAIN_MIGRATE_PERFORM3_PARAMS),
 };
 
 }  // namespace

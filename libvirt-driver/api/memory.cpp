@@ -46,13 +46,9 @@ void domain_set_max_memory(Call& call, const remote_domain_set_max_memory_args& 
     call.driver.set_memory(find(call, args.dom).uuid, args.memory, true, {});
 }
 
-constexpr char no_period[] =
-    "app kernels report their memory once a second; the period cannot be changed";
-
 const Row rows[] = {
     row<domain_get_max_memory>(REMOTE_PROC_DOMAIN_GET_MAX_MEMORY),
     row<domain_memory_stats>(REMOTE_PROC_DOMAIN_MEMORY_STATS),
-    row<refuse<no_period>>(REMOTE_PROC_DOMAIN_SET_MEMORY_STATS_PERIOD),
     row<domain_set_memory>(REMOTE_PROC_DOMAIN_SET_MEMORY),
     row<domain_set_memory_flags>(REMOTE_PROC_DOMAIN_SET_MEMORY_FLAGS, VIR_DOMAIN_AFFECT_LIVE |
                                                                           VIR_DOMAIN_AFFECT_CONFIG |

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The "@acl" and "@aclfilter" annotations of libvirt 11.3's src/remote/remote_protocol.x, each
-// followed by the procedures that have it. A permission is object:name[:flags[:argument:value]];
-// flags "A|B" must all be in the call, of "!A|B" none may be. What cannot be understood, and a
-// procedure in two places, does not compile.
+// followed by the procedures that have it; for the one call that is newer, 456, what the library
+// of 12.8 checks. A permission is object:name[:flags[:argument:value]]; flags "A|B" must all be in
+// the call, of "!A|B" none may be. What cannot be understood, and a procedure in two places, does
+// not compile.
 #include "api/permissions.h"
 
 #include <libvirt/libvirt.h>
@@ -11,6 +12,8 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+
+#include "api/procedures.h"
 
 namespace mk::api {
 namespace {
@@ -89,7 +92,7 @@ constexpr Group groups[] = {
     {"domain:suspend", {28, 34}},
     {"domain:write",
      {8, 13, 26, 29, 30, 31, 32, 164, 235, 237, 239, 277, 337, 366, 371, 372, 386, 390, 418,
-      420, 424, 425, 427, 439, 442, 443, 448, 450}},
+      420, 424, 425, 427, 439, 442, 443, 448, 450, 456}},
     {"domain:write domain:hibernate", {236, 389}},
     {"domain:write domain:save", {11, 350, 358}},
     {"domain:write domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE "
@@ -250,7 +253,7 @@ constexpr Parsed parse(const Group& group) {
 }
 
 constexpr std::size_t no_group = std::size(groups);
-constexpr std::size_t known_procedures = 454;  // and 0, which none has
+constexpr std::size_t known_procedures = last_procedure + 1;  // and 0, which none has
 
 constexpr auto parsed_groups = [] {
     std::array<Parsed, std::size(groups)> all{};

@@ -120,10 +120,6 @@ void domain_detach_device_alias(Call& call, const remote_domain_detach_device_al
     call.driver.detach_alias(find(call, args.dom).uuid, args.alias, affect_of(args.flags));
 }
 
-constexpr char no_emulator[] =
-    "there is no emulator process whose threads could be pinned: what the host does for a domain "
-    "runs on the CPUs that the host has left";
-
 constexpr unsigned affect_flags = VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG;
 
 const Row rows[] = {
@@ -135,7 +131,6 @@ const Row rows[] = {
     row<domain_set_vcpu>(REMOTE_PROC_DOMAIN_SET_VCPU, affect_flags),
     row<domain_pin_vcpu>(REMOTE_PROC_DOMAIN_PIN_VCPU),
     row<domain_pin_vcpu_flags>(REMOTE_PROC_DOMAIN_PIN_VCPU_FLAGS, affect_flags),
-    row<refuse<no_emulator>>(REMOTE_PROC_DOMAIN_PIN_EMULATOR),
     row<domain_get_emulator_pin_info>(REMOTE_PROC_DOMAIN_GET_EMULATOR_PIN_INFO, affect_flags),
     row<domain_get_guest_vcpus>(REMOTE_PROC_DOMAIN_GET_GUEST_VCPUS),
     row<domain_set_guest_vcpus>(REMOTE_PROC_DOMAIN_SET_GUEST_VCPUS),

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The procedures of libvirt 11.3. Read-only rules: the virCheckReadOnlyGoto calls of
-// src/libvirt-*.c; short ones: "@priority: high" in src/remote/remote_protocol.x. Where libvirt
-// forgot a check (virConnectSetIdentity, virDomainDelThrottleGroup) this table has one.
+// The procedures of libvirt 12.8. Read-only rules: the virCheckReadOnlyGoto calls of
+// src/libvirt-*.c; short ones: "@priority: high" in src/remote/remote_protocol.x, which all agree
+// with the table in the libvirtd of 12.8. Where libvirt forgot a check (virConnectSetIdentity,
+// virDomainDelThrottleGroup) this table has one.
 #include "api/procedures.h"
 
 #include <array>
@@ -473,16 +474,19 @@ constexpr std::array entries = std::to_array<Entry>({
     {451, "virDomainSetThrottleGroup", Kind::write},
     {452, "virDomainDelThrottleGroup", Kind::write},
     {453, "", Kind::message},
+    {454, "", Kind::message},
+    {455, "", Kind::message},
+    {456, "virDomainAnnounceInterface", Kind::write},
 });
 // clang-format on
 
-static_assert(entries.front().number == 1 &&
-              entries.back().number == static_cast<int>(entries.size()));
+static_assert(entries.size() == last_procedure && entries.front().number == 1 &&
+              entries.back().number == last_procedure);
 
 }  // namespace
 
 std::optional<Procedure> find_procedure(int number) noexcept {
-    if (number < 1 || number > static_cast<int>(entries.size()))
+    if (number < 1 || number > last_procedure)
         return std::nullopt;
     const Entry& entry = entries[static_cast<std::size_t>(number) - 1];
     if (entry.kind == Kind::message)

@@ -17,6 +17,9 @@ struct Procedure {
     bool is_short = false;
 };
 
+// Of libvirt 12.8. Its procedures have the numbers from 1 to this one.
+inline constexpr int last_procedure = 456;
+
 // nullopt: no client can call it (not libvirt's, newer than we know, or a server's message).
 [[nodiscard]] std::optional<Procedure> find_procedure(int number) noexcept;
 

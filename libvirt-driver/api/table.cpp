@@ -7,6 +7,7 @@
 
 #include <array>
 #include <map>
+#include <stdexcept>
 #include <vector>
 
 #include "api/procedures.h"
@@ -25,8 +26,10 @@ struct Table {
                                guest_rows(),     node_rows(),    tune_rows(),     block_rows(),
                                interface_rows(), absent_rows()};
         for (const auto& family : families) {
-            for (const Row& row : family)
-                by_procedure.emplace(row.procedure, &row);
+            for (const Row& row : family) {
+                if (!by_procedure.emplace(row.procedure, &row).second)
+                    throw std::logic_error(fmt::format("procedure {} twice", row.procedure));
+            }
         }
         for (const auto& [number, row] : by_procedure)
             rows.push_back(row);

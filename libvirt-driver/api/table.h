@@ -2,7 +2,7 @@
 //
 // The list of what we support: procedure -> handler, permission, allowed flags, since. Each
 // family of calls has a file with its handlers and a span of rows; table.cpp puts the spans
-// together and answers for every procedure that has none. Not for what calls do.
+// together; refused.h answers for the procedures that have none. Not for what calls do.
 //
 //   static const Row rows[] = {
 //       row<domain_create>(REMOTE_PROC_DOMAIN_CREATE),
@@ -48,7 +48,7 @@ constexpr Row row(int procedure, unsigned allowed_flags = 0, const char* since =
 // Typed parameter getters: clients since libvirt 0.9.7 say that they take strings.
 inline constexpr unsigned typed_params_flag = 4;  // VIR_TYPED_PARAM_STRING_OKAY
 
-// nullptr: we have no handler.
+// nullptr: we have no handler (see refused.h, relay/family.h).
 [[nodiscard]] const Row* find_row(int procedure);
 [[nodiscard]] std::span<const Row* const> all_rows();
 

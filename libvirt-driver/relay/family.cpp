@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The numbers, as src/remote/remote_protocol.x of libvirt 11.3 has them.
+// The numbers, as src/remote/remote_protocol.x of libvirt 12.8 has them.
 #include "relay/family.h"
 
 #include <algorithm>
