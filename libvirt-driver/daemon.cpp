@@ -9,6 +9,8 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <optional>
 
 #include "api/dispatch.h"
 #include "daemon_conf.h"
@@ -16,18 +18,32 @@
 #include "sockets.h"
 #include "util/event_source.h"
 #include "util/log.h"
+#include "util/log_settings.h"
 
 namespace mk {
 namespace {
 
-void set_log_level(const DaemonOptions& options, const DaemonConf& conf) {
-    log::set_level(options.verbose ? log::Level::debug : conf.log_level);
+std::optional<std::string> environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr && *value != '\0' ? std::optional<std::string>(value) : std::nullopt;
+}
+
+// As in libvirt's daemons the command line counts more than the environment, and that more than
+// the configuration.
+void set_logging(const DaemonOptions& options, const DaemonConf& conf) {
+    const auto filters = environment("LIBVIRT_LOG_FILTERS");
+    const auto outputs = environment("LIBVIRT_LOG_OUTPUTS");
+    auto new_filters = filters ? log::parse_filters(*filters) : conf.log_filters;
+    log::set_outputs(outputs ? log::parse_outputs(*outputs) : conf.log_outputs);
+    log::set_filters(std::move(new_filters));
+    const bool debug = options.verbose || environment("LIBVIRT_DEBUG");
+    log::set_level(debug ? log::Level::debug : conf.log_level);
 }
 
 void reload(const DaemonOptions& options) {
     try {
-        set_log_level(options, load_conf(options.conf_file, options.conf_must_exist));
-        log::info("log level read again from {}", options.conf_file);
+        set_logging(options, load_conf(options.conf_file, options.conf_must_exist));
+        log::info("log settings read again from {}", options.conf_file);
     } catch (const Error& error) {
         log::error("nothing changed: {}", error.full_message());
     }
@@ -71,7 +87,7 @@ void run_loop(const DaemonOptions& options, domain::Driver& driver, const rpc::S
 
 void run_daemon(const DaemonOptions& options, std::unique_ptr<backend::Backend> backend) {
     const DaemonConf conf = load_conf(options.conf_file, options.conf_must_exist);
-    set_log_level(options, conf);
+    set_logging(options, conf);
     std::signal(SIGPIPE, SIG_IGN);
     const PidFile pid_file(options.pid_file);
     Sockets sockets(options.socket_dir);

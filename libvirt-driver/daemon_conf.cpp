@@ -25,6 +25,17 @@ unsigned interval_ms(const Setting& setting) {
     return static_cast<unsigned>(std::max(setting.number(-1, day_s), 0)) * 1000;
 }
 
+// Texts that have a syntax of their own.
+template <typename Parse>
+auto parsed(const Setting& setting, Parse parse) {
+    const std::string& text = setting.text();
+    try {
+        return parse(text);
+    } catch (const Error& error) {
+        throw setting.wrong(std::string("is wrong: ") + error.what());
+    }
+}
+
 const Key keys[] = {
     {"max_clients", [](auto& conf, auto& set) { conf.server.max_clients = set.count(1, 100000); }},
     {"min_workers",
@@ -42,6 +53,10 @@ const Key keys[] = {
     // libvirt's: 1 debug, 2 information, 3 warnings, 4 errors
     {"log_level",
      [](auto& conf, auto& set) { conf.log_level = static_cast<log::Level>(set.number(1, 4)); }},
+    {"log_filters",
+     [](auto& conf, auto& set) { conf.log_filters = parsed(set, log::parse_filters); }},
+    {"log_outputs",
+     [](auto& conf, auto& set) { conf.log_outputs = parsed(set, log::parse_outputs); }},
     {"auto_dump_path", [](auto& conf, auto& set) { conf.auto_dump_path = set.absolute_path(); }},
     {"watchdog_timeout",
      [](auto& conf, auto& set) { conf.watchdog_timeout_s = set.count(2, day_s); }},

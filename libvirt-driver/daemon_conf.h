@@ -7,9 +7,10 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "rpc/client.h"
-#include "util/log.h"
+#include "util/log_settings.h"
 
 namespace mk {
 
@@ -18,7 +19,9 @@ namespace mk {
 struct DaemonConf {
     rpc::Settings server;
     log::Level log_level = log::Level::info;
-    std::string auto_dump_path;  // empty: domain::Paths' own
+    std::vector<log::Filter> log_filters;
+    std::vector<log::Output> log_outputs;  // none: log::set_outputs' own
+    std::string auto_dump_path;            // empty: domain::Paths' own
     unsigned watchdog_timeout_s = 10;
 };
 

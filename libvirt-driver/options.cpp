@@ -20,7 +20,7 @@ constexpr const char* description =
     "  /etc/libvirt/virtmultikerneld.conf       configuration\n"
     "  /run/libvirt/virtmultikerneld-sock[-ro]  sockets, unless systemd passes them\n"
     "  /run/virtmultikerneld.pid                held while the daemon runs\n"
-    "SIGHUP reads log_level again. Partitions run on when the daemon ends.\n";
+    "SIGHUP reads the log settings again. Partitions run on when the daemon ends.\n";
 
 void parse(GOptionContext* context, int argc, char** argv) {
     GError* error = nullptr;

@@ -21,6 +21,7 @@
 #include "domain/event.h"
 #include "domain/watch.h"
 #include "host/grant.h"
+#include "util/log.h"
 
 namespace mk::domain {
 
@@ -68,6 +69,7 @@ class Domain {
     [[nodiscard]] const Uuid& uuid() const noexcept { return uuid_; }
     [[nodiscard]] std::string name() const;
     [[nodiscard]] int id() const;  // -1: not active
+    [[nodiscard]] log::Subject subject() const { return {.name = name(), .uuid = uuid_}; }
     [[nodiscard]] DomainView view() const;
     [[nodiscard]] DomainFields fields() const;
     [[nodiscard]] DomainIdentity identity() const;

@@ -34,7 +34,7 @@ void Driver::inject_nmi(const Uuid& uuid) {
         throw Error(VIR_ERR_OPERATION_FAILED,
                     fmt::format("no CPU of domain '{}' answers the interrupt", view.name));
     log::warning("{} of {} CPUs of domain '{}' did not answer the interrupt", missing,
-                 status.cpus.size(), view.name);
+                 status.cpus.size(), log::Subject{view.name, view.uuid});
 }
 
 void Driver::send_sysrq(const Uuid& uuid, char key) {

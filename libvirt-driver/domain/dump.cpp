@@ -101,7 +101,7 @@ void Lifecycle::dump(const Job& job, const DumpRequest& request) {
         finish_dump(domain, *running, error.what());
         throw;
     }
-    log::info("domain '{}' was dumped to '{}'", domain.name(), request.path);
+    log::info("domain '{}' was dumped to '{}'", domain.subject(), request.path);
     if (request.crash) {
         stop(job, ending_for(VIR_DOMAIN_SHUTOFF_CRASHED));
     } else if (request.reset) {
@@ -131,7 +131,8 @@ void Lifecycle::write_dump(const Job& job, const DumpRequest& request, dump::Pro
         try {
             resume(job);
         } catch (const Error& error) {
-            log::error("domain '{}' stays paused after its dump: {}", domain.name(), error.what());
+            log::error("domain '{}' stays paused after its dump: {}", domain.subject(),
+                       error.what());
             if (!failure)
                 throw Error(error.code(),
                             fmt::format("resuming after dump failed: {}", error.what()));
@@ -150,7 +151,7 @@ bool Lifecycle::hold_for_dump(const Job& job) {
         return true;
     } catch (const Error& error) {
         log::warning("domain '{}' cannot be held for its dump, which is written as it runs: {}",
-                     job.domain().name(), error.what());
+                     job.domain().subject(), error.what());
         return false;
     }
 }
@@ -177,7 +178,7 @@ std::vector<backend::Registers> Lifecycle::registers_of(const Job& job) {
     if (state == State::booting) {
         log::warning(
             "the app kernel of domain '{}' has not reported yet: its dump has no registers",
-            domain.name());
+            domain.subject());
         return {};
     }
     try {
@@ -188,10 +189,11 @@ std::vector<backend::Registers> Lifecycle::registers_of(const Job& job) {
             if (!cpu.valid)
                 log::warning(
                     "CPU {} of domain '{}' did not answer: its dump has no registers of it",
-                    cpu.cpu, domain.name());
+                    cpu.cpu, domain.subject());
         return registers;
     } catch (const Error& error) {
-        log::warning("the dump of domain '{}' has no registers: {}", domain.name(), error.what());
+        log::warning("the dump of domain '{}' has no registers: {}", domain.subject(),
+                     error.what());
         return {};
     }
 }
@@ -223,7 +225,7 @@ void Lifecycle::auto_dump(const Job& job) noexcept {
                                    file_name(domain.name()), fmt::localtime(std::time(nullptr)));
         dump(job, request);
     } catch (const std::exception& error) {
-        log::error("domain '{}' was not dumped: {}", domain.name(), error.what());
+        log::error("domain '{}' was not dumped: {}", domain.subject(), error.what());
     }
 }
 

@@ -27,9 +27,9 @@ void Lifecycle::answer(const std::shared_ptr<Domain>& domain) noexcept {
             return;
         }
         if (error.code() != VIR_ERR_NO_DOMAIN)
-            log::error("domain '{}': {}", domain->name(), error.what());
+            log::error("domain '{}': {}", domain->subject(), error.what());
     } catch (const std::exception& error) {
-        log::error("domain '{}': {}", domain->name(), error.what());
+        log::error("domain '{}': {}", domain->subject(), error.what());
     }
 }
 
@@ -45,7 +45,8 @@ void Lifecycle::answer_end(const Job& job) {
         }
     }
     if (!status) {
-        log::warning("the partition of domain '{}' was destroyed by somebody else", domain.name());
+        log::warning("the partition of domain '{}' was destroyed by somebody else",
+                     domain.subject());
         forget_partition(job, ending_for(VIR_DOMAIN_SHUTOFF_DESTROYED));
         return;
     }
@@ -86,7 +87,7 @@ void Lifecycle::answer_state(const Job& job, const backend::Status& status) {
 
 void Lifecycle::answer_shutdown(const Job& job, Action action) {
     Domain& domain = job.domain();
-    log::info("the app kernel of domain '{}' has shut down", domain.name());
+    log::info("the app kernel of domain '{}' has shut down", domain.subject());
     domain.set_state(VIR_DOMAIN_SHUTDOWN, VIR_DOMAIN_SHUTDOWN_UNKNOWN);
     push(domain, VIR_DOMAIN_EVENT_SHUTDOWN, VIR_DOMAIN_EVENT_SHUTDOWN_FINISHED);
     follow(job, action, ending_for(VIR_DOMAIN_SHUTOFF_SHUTDOWN));
@@ -96,7 +97,7 @@ void Lifecycle::answer_reboot(const Job& job) {
     Domain& domain = job.domain();
     const Action action = domain.view().live->on_reboot;
     if (action == Action::restart || action == Action::rename_restart) {
-        log::info("the app kernel of domain '{}' reboots", domain.name());
+        log::info("the app kernel of domain '{}' reboots", domain.subject());
         finish_restart(job);
         return;
     }
@@ -110,7 +111,7 @@ void Lifecycle::finish_restart(const Job& job) {
 
 void Lifecycle::answer_panic(const Job& job, const backend::Status& status) {
     Domain& domain = job.domain();
-    log::error("the app kernel of domain '{}' crashed: {}", domain.name(),
+    log::error("the app kernel of domain '{}' crashed: {}", domain.subject(),
                status.panic.empty() ? "no reason is known" : status.panic);
     domain.set_state(VIR_DOMAIN_CRASHED, VIR_DOMAIN_CRASHED_PANICKED);
     push(domain, VIR_DOMAIN_EVENT_CRASHED, VIR_DOMAIN_EVENT_CRASHED_PANICKED);
@@ -149,7 +150,7 @@ void Lifecycle::answer_loss(const Job& job) {
     log::error(
         "domain '{}' is lost: a CPU does not answer, and nothing that it holds can be given "
         "back. Only a reset of the host helps; CPUs {}",
-        view.name, domain.running->grant.holding().all_cpus().to_string());
+        log::Subject{view.name, view.uuid}, domain.running->grant.holding().all_cpus().to_string());
     domain.set_state(VIR_DOMAIN_CRASHED, VIR_DOMAIN_CRASHED_UNKNOWN);
     note_live(domain);
     context_.events.push({domain.identity(), ControlErrorEvent{}});

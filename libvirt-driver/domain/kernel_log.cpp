@@ -48,7 +48,7 @@ void Lifecycle::append_kernel_log(const Job& job, std::string_view why) noexcept
         domain.running->console->note(note, std::string(last_words(log.text)));
     } catch (const std::exception& error) {
         log::warning("the kernel log of domain '{}' cannot be read from its memory: {}",
-                     domain.name(), error.what());
+                     domain.subject(), error.what());
     }
 }
 
@@ -59,7 +59,7 @@ void Lifecycle::forget_kernel_log(const Domain& domain) noexcept {
                             context_.backend.status(uuid).memory);
         dump::forget_vmcoreinfo(memory, patience);
     } catch (const std::exception& error) {
-        log::debug("domain '{}': {}", domain.name(), error.what());
+        log::debug("domain '{}': {}", domain.subject(), error.what());
     }
 }
 

@@ -57,7 +57,8 @@ void save(Store& store, const LiveRecord& record) noexcept {
     try {
         store.save_live(record);
     } catch (const std::exception& error) {
-        log::error("domain '{}': {}", record.definition.name, error.what());
+        log::error("domain '{}': {}", log::Subject{record.definition.name, record.definition.uuid},
+                   error.what());
     }
 }
 
@@ -88,7 +89,7 @@ void Lifecycle::start(const Job& job, const std::shared_ptr<const Definition>& d
                     fmt::format("cannot start domain '{}': {}", definition->name, error.what()),
                     error.error_number());
     }
-    log::info("domain '{}' started on CPUs {}", definition->name,
+    log::info("domain '{}' started on CPUs {}", log::Subject{definition->name, definition->uuid},
               job.domain().running->grant.holding().all_cpus().to_string());
     push(job.domain(), VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED);
 }
@@ -203,7 +204,7 @@ void Lifecycle::note_silent_boot(const Job& job) noexcept {
         if (context_.backend.status(job.domain().uuid()).state == backend::State::booting)
             append_kernel_log(job, "the app kernel was stopped before it had reported");
     } catch (const std::exception& error) {
-        log::debug("domain '{}': {}", job.domain().name(), error.what());
+        log::debug("domain '{}': {}", job.domain().subject(), error.what());
     }
 }
 
@@ -265,7 +266,8 @@ void Lifecycle::request(const Job& job, backend::Request what) {
     const backend::State state = status(job.shared()).state;
     require_reported(view.name, state);
     if (state == backend::State::paused) {  // as a power button: it notices when it goes on
-        log::info("domain '{}' is paused and will be asked when it is resumed", view.name);
+        log::info("domain '{}' is paused and will be asked when it is resumed",
+                  log::Subject{view.name, view.uuid});
         job.domain().running->asked_while_paused = what;
         return;
     }
@@ -294,7 +296,7 @@ void Lifecycle::forget_partition(const Job& job, const Ending& ending) {
             fields.view.live.reset();  // a transient domain ends with its definition
         return std::exchange(fields.console, nullptr);
     });
-    log::info("domain '{}' stopped; its CPUs and memory are the host's again", domain.name());
+    log::info("domain '{}' stopped; its CPUs and memory are the host's again", domain.subject());
     context_.domains.remove_if_dead(job.shared(),
                                     [&] { push(domain, VIR_DOMAIN_EVENT_STOPPED, ending.detail); });
 }
@@ -352,7 +354,7 @@ backend::State Lifecycle::adopt(const Job& job, const Survivor& survivor,
     try {
         return attach_console(domain.uuid(), *domain.running->console, &record);
     } catch (const Error& error) {
-        log::error("domain '{}': {}", domain.name(), error.what());
+        log::error("domain '{}': {}", domain.subject(), error.what());
         return status.state;
     }
 }

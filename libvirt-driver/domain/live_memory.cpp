@@ -253,7 +253,7 @@ void resize_memory(LiveChange& change, std::uint64_t size_kib) {
         log::info(
             "domain '{}' was to have {} KiB of memory and has {} KiB: it moves in blocks of "
             "{} KiB",
-            view.name, size_kib, view.live->current_memory_kib, block_kib);
+            log::Subject{view.name, view.uuid}, size_kib, view.live->current_memory_kib, block_kib);
 }
 
 void attach_memory(LiveChange& change, MemoryDevice device) {

@@ -69,7 +69,7 @@ void Lifecycle::resume(const Job& job) {
         log::error(
             "domain '{}' could not be asked for what was wanted of it while it was paused: "
             "{}",
-            view.name, error.what());
+            log::Subject{view.name, view.uuid}, error.what());
     }
 }
 
@@ -81,7 +81,7 @@ void Lifecycle::answer_pause(const Job& job, const backend::Status& status) {
     log::warning(
         "domain '{}' was paused by the host: it rang for attention far too often; resume lets it "
         "go on",
-        domain.name());
+        domain.subject());
     become_paused(domain, {VIR_DOMAIN_PAUSED_UNKNOWN, VIR_DOMAIN_EVENT_SUSPENDED_PAUSED});
 }
 

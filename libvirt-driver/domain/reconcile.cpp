@@ -157,7 +157,7 @@ std::shared_ptr<Domain> Reconciler::domain_for(const Uuid& uuid, const backend::
     }
     Definition wanted = record != nullptr ? record->definition : guess(uuid, status);
     log::warning("domain '{}' has no definition on disk: it goes on as a transient one",
-                 wanted.name);
+                 log::Subject{wanted.name, wanted.uuid});
     try {
         definition = std::make_shared<const Definition>(wanted);
         return context_.domains.find_or_add(definition).domain;
@@ -174,11 +174,11 @@ void Reconciler::take_over(const Job& job, const Lifecycle::Survivor& survivor,
     Domain& domain = job.domain();
     const State state = lifecycle_.adopt(job, survivor, status);
     if (record != nullptr && record->state == VIR_DOMAIN_SHUTOFF) {
-        log::info("domain '{}' was being stopped when the daemon ended", domain.name());
+        log::info("domain '{}' was being stopped when the daemon ended", domain.subject());
         lifecycle_.stop(job, ending_for(record->reason));
         return;
     }
-    log::info("domain '{}' was found running and is looked after again", domain.name());
+    log::info("domain '{}' was found running and is looked after again", domain.subject());
     const bool paused = state == State::paused;
     const bool answered =
         record != nullptr && record->state != VIR_DOMAIN_RUNNING && (has_ended(state) || paused);
@@ -191,7 +191,7 @@ void Reconciler::take_over(const Job& job, const Lifecycle::Survivor& survivor,
         domain.set_state(static_cast<virDomainState>(record->state), record->reason);
     }
     if (survivor.autodestroy) {
-        log::info("domain '{}' ends with the connection that started it", domain.name());
+        log::info("domain '{}' ends with the connection that started it", domain.subject());
         lifecycle_.stop(job, ending_for(VIR_DOMAIN_SHUTOFF_DESTROYED));
         return;
     }
@@ -205,7 +205,7 @@ void Reconciler::end_dump(const Job& job) noexcept {
     try {
         lifecycle_.resume(job);
     } catch (const std::exception& error) {
-        log::error("domain '{}' stays paused: {}", job.domain().name(), error.what());
+        log::error("domain '{}' stays paused: {}", job.domain().subject(), error.what());
     }
 }
 
@@ -221,7 +221,7 @@ void Reconciler::forget(const LiveRecord& record) noexcept {
 void Reconciler::bury_the_rest() {
     for (const auto& [uuid, record] : records_) {
         log::warning("domain '{}' ran when the daemon ended; its partition is gone",
-                     record.definition.name);
+                     log::Subject{record.definition.name, record.definition.uuid});
         forget(record);
         // It may have been stopped, and only the record was still there.
         const bool stopped = record.state == VIR_DOMAIN_SHUTOFF;

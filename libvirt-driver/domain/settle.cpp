@@ -86,7 +86,7 @@ bool give_back(const Context& context, const Domain& domain, const backend::Stat
         if (memory_unused && !memory_asked)
             went = context.backend.remove_memory(domain.uuid()) != 0 || went;
     } catch (const Error& error) {
-        log::error("domain '{}' keeps what its app kernel does not use: {}", domain.name(),
+        log::error("domain '{}' keeps what its app kernel does not use: {}", domain.subject(),
                    error.what());
     }
     return went;
@@ -118,7 +118,8 @@ std::map<unsigned, unsigned> map_vcpus(const DomainView& view, Running& running,
     for (const auto& [vcpu, cpu] : by_vcpu)
         running.meant_for.erase(cpu);
     if (!rest.empty())
-        log::warning("domain '{}' has a CPU {} that is none of its vCPUs", view.name, rest.front());
+        log::warning("domain '{}' has a CPU {} that is none of its vCPUs",
+                     log::Subject{view.name, view.uuid}, rest.front());
     return by_vcpu;
 }
 
@@ -193,7 +194,8 @@ void send_events(const Context& context, const Domain& domain, const DomainView&
         context.events.push({domain.identity(), BalloonEvent{after.live->current_memory_kib}});
     if (before.live->current_memory_kib != after.live->current_memory_kib ||
         before.details.cpus != after.details.cpus)
-        log::info("domain '{}' has CPUs {} and {} KiB of memory now", after.name,
+        log::info("domain '{}' has CPUs {} and {} KiB of memory now",
+                  log::Subject{after.name, after.uuid},
                   domain.running->grant.holding().all_cpus().to_string(),
                   after.live->current_memory_kib);
 }
@@ -256,8 +258,8 @@ bool settle(const Context& context, const Job& job, const backend::Status& seen)
     try {
         return make_agree(context, job, seen);
     } catch (const Error& error) {
-        log::error("domain '{}': its books do not agree with the kernel: {}", job.domain().name(),
-                   error.what());
+        log::error("domain '{}': its books do not agree with the kernel: {}",
+                   job.domain().subject(), error.what());
         return false;
     }
 }

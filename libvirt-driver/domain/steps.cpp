@@ -100,8 +100,8 @@ PartitionStep::~PartitionStep() {
     try {
         context_.backend.destroy(definition_.uuid);
     } catch (const std::exception& error) {
-        log::error("what domain '{}' took cannot be given back: {}", definition_.name,
-                   error.what());
+        log::error("what domain '{}' took cannot be given back: {}",
+                   log::Subject{definition_.name, definition_.uuid}, error.what());
         stranded_.keep(std::move(grant_));
     }
 }
@@ -140,8 +140,8 @@ void PartitionStep::name_spares() {
     try {
         context_.backend.add_cpus(definition_.uuid, spares, backend::CpuRole::spare);
     } catch (const Error& error) {
-        log::warning("domain '{}' cannot be given other CPUs while it runs: {}", definition_.name,
-                     error.what());
+        log::warning("domain '{}' cannot be given other CPUs while it runs: {}",
+                     log::Subject{definition_.name, definition_.uuid}, error.what());
         return;
     }
     for (const unsigned cpu : spares)

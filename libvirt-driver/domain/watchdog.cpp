@@ -44,15 +44,15 @@ void Lifecycle::answer_hang(const std::shared_ptr<Domain>& domain,
             return;
         follow_watchdog(job);
     } catch (const std::exception& error) {
-        log::error("watchdog of domain '{}': {}", domain->name(), error.what());
+        log::error("watchdog of domain '{}': {}", domain->subject(), error.what());
     }
 }
 
 void Lifecycle::follow_watchdog(const Job& job) {
     Domain& domain = job.domain();
     const auto action = domain.view().live->watchdog.value_or(WatchdogAction::none);
-    log::warning("the app kernel of domain '{}' has lost its heartbeat; action: {}", domain.name(),
-                 to_string(action));
+    log::warning("the app kernel of domain '{}' has lost its heartbeat; action: {}",
+                 domain.subject(), to_string(action));
     context_.events.push({domain.identity(), WatchdogEvent{event_of(action)}});
     switch (action) {
         case WatchdogAction::reset:
@@ -72,7 +72,7 @@ void Lifecycle::follow_watchdog(const Job& job) {
             if (const unsigned missing =
                     context_.backend.nmi(domain.uuid(), backend::Backend::Nmi::backtrace))
                 log::warning("{} CPUs of domain '{}' did not answer the interrupt", missing,
-                             domain.name());
+                             domain.subject());
             break;
         case WatchdogAction::none:
             break;
@@ -96,7 +96,7 @@ void Driver::check_heartbeats(std::chrono::steady_clock::time_point now) {
             impl_->workers.post(
                 [this, domain, status] { impl_->lifecycle.answer_hang(domain, status); });
         } catch (const Error& error) {  // it ended since the look
-            log::debug("heartbeat of domain '{}': {}", domain->name(), error.what());
+            log::debug("heartbeat of domain '{}': {}", domain->subject(), error.what());
         }
     }
 }

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Log lines over GLib's structured log: to the journal with fields when stderr is the
-// journal, as text on stderr otherwise. Logged where an error stops travelling, not on its way.
+// Log lines. Logged where an error stops travelling, not on its way. Which lines are kept and
+// where they go is in log_settings.h.
+//
+// A line that names a domain takes its Subject as an argument: the text has the name, the journal
+// the fields DOMAIN_NAME and DOMAIN_UUID. Its category, which filters match, is the folder and
+// name of the source file: "rpc.client".
 //
 // Thread-safe. Never throws.
 #pragma once
 
 #include <fmt/core.h>
 
+#include <source_location>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "util/uuid.h"
@@ -17,44 +23,77 @@ namespace mk::log {
 
 enum class Level { debug = 1, info = 2, warning = 3, error = 4 };  // libvirt's numbers
 
-// Lines below it are dropped. Default: info.
-void set_level(Level level) noexcept;
-[[nodiscard]] Level level() noexcept;
-
-// The domain a line is about; fields DOMAIN_NAME and DOMAIN_UUID.
+// The domain a line is about. Formatted as its name.
 struct Subject {
     std::string name;
     Uuid uuid;
 };
 
-void write(Level level, const std::string& message, const Subject* subject = nullptr) noexcept;
+}  // namespace mk::log
+
+template <>
+struct fmt::formatter<mk::log::Subject> : fmt::formatter<std::string> {
+    auto format(const mk::log::Subject& subject, fmt::format_context& context) const {
+        return fmt::formatter<std::string>::format(subject.name, context);
+    }
+};
+
+namespace mk::log {
+
+// A format string that knows where it stands.
+template <typename... Args>
+struct Format {
+    fmt::format_string<Args...> text;
+    std::source_location where;
+
+    template <typename Text>
+    consteval Format(const Text& literal,
+                     std::source_location here = std::source_location::current())
+        : text(literal), where(here) {}
+};
+
+[[nodiscard]] bool is_wanted(Level level, const std::source_location& where) noexcept;
+void write(Level level, const std::source_location& where, const std::string& message,
+           const Subject* subject = nullptr) noexcept;
+
+inline const Subject* subject_in() {
+    return nullptr;
+}
+template <typename First, typename... Rest>
+const Subject* subject_in(const First& first, const Rest&... rest) {
+    if constexpr (std::is_same_v<First, Subject>)
+        return &first;
+    else
+        return subject_in(rest...);
+}
 
 template <typename... Args>
-void line(Level at, fmt::format_string<Args...> format, Args&&... args) noexcept {
-    if (at < level())
+void line(Level level, const std::source_location& where, fmt::format_string<Args...> format,
+          Args&&... args) noexcept {
+    if (!is_wanted(level, where))
         return;
     try {
-        write(at, fmt::format(format, std::forward<Args>(args)...));
+        write(level, where, fmt::format(format, std::forward<Args>(args)...), subject_in(args...));
     } catch (...) {
-        write(at, "a log line could not be formatted");
+        write(level, where, "a log line could not be formatted");
     }
 }
 
 template <typename... Args>
-void debug(fmt::format_string<Args...> format, Args&&... args) noexcept {
-    line(Level::debug, format, std::forward<Args>(args)...);
+void debug(Format<std::type_identity_t<Args>...> format, Args&&... args) noexcept {
+    line<Args...>(Level::debug, format.where, format.text, std::forward<Args>(args)...);
 }
 template <typename... Args>
-void info(fmt::format_string<Args...> format, Args&&... args) noexcept {
-    line(Level::info, format, std::forward<Args>(args)...);
+void info(Format<std::type_identity_t<Args>...> format, Args&&... args) noexcept {
+    line<Args...>(Level::info, format.where, format.text, std::forward<Args>(args)...);
 }
 template <typename... Args>
-void warning(fmt::format_string<Args...> format, Args&&... args) noexcept {
-    line(Level::warning, format, std::forward<Args>(args)...);
+void warning(Format<std::type_identity_t<Args>...> format, Args&&... args) noexcept {
+    line<Args...>(Level::warning, format.where, format.text, std::forward<Args>(args)...);
 }
 template <typename... Args>
-void error(fmt::format_string<Args...> format, Args&&... args) noexcept {
-    line(Level::error, format, std::forward<Args>(args)...);
+void error(Format<std::type_identity_t<Args>...> format, Args&&... args) noexcept {
+    line<Args...>(Level::error, format.where, format.text, std::forward<Args>(args)...);
 }
 
 // Hostile bytes made fit for a log line: printable ASCII stays, the rest becomes \xNN.
