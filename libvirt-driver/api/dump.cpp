@@ -31,7 +31,8 @@ std::optional<dump::Compression> compression_of(unsigned format) {
 
 void core_dump(Call& call, const remote_nonnull_domain& dom, const char* to, unsigned format,
                unsigned flags) {
-    const Uuid uuid = find(call, dom).uuid;
+    const domain::DomainView view = find(call, dom);
+    require_active(view);
     domain::DumpRequest request;
     request.compression = compression_of(format);
     if ((flags & VIR_DUMP_MEMORY_ONLY) == 0)
@@ -43,7 +44,7 @@ void core_dump(Call& call, const remote_nonnull_domain& dom, const char* to, uns
     request.crash = (flags & VIR_DUMP_CRASH) != 0;
     request.reset = (flags & VIR_DUMP_RESET) != 0;
     request.bypass_cache = (flags & VIR_DUMP_BYPASS_CACHE) != 0;
-    call.driver.core_dump(uuid, request);
+    call.driver.core_dump(view.uuid, request);
 }
 
 void domain_core_dump(Call& call, const remote_domain_core_dump_args& args) {

@@ -101,7 +101,7 @@ XmlDoc XmlDoc::parse(std::string_view text, const std::string& name) {
     }
     if (doc.get() == nullptr || doc.root() == nullptr) {
         const xmlError* error = xmlCtxtGetLastError(context.get());
-        throw Error(VIR_ERR_XML_ERROR,
+        throw Error(VIR_ERR_XML_DETAIL,
                     fmt::format("{}:{}: {}", name, error != nullptr ? error->line : 0,
                                 first_line(error != nullptr ? error->message : nullptr)));
     }

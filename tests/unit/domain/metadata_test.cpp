@@ -59,8 +59,8 @@ TEST_F(MetadataTest, IsRemovedAndRemovedAgain) {
 
 TEST_F(MetadataTest, RefusesWhatWouldMakeADefinitionThatCannotBeRead) {
     const Definition before = definition;
-    EXPECT_EQ(code_of([&] { set("<a>", "k", "urn:k"); }), VIR_ERR_XML_ERROR);
-    EXPECT_EQ(code_of([&] { set("", "k", "urn:k"); }), VIR_ERR_XML_ERROR);
+    EXPECT_EQ(code_of([&] { set("<a>", "k", "urn:k"); }), VIR_ERR_XML_DETAIL);
+    EXPECT_EQ(code_of([&] { set("", "k", "urn:k"); }), VIR_ERR_XML_DETAIL);
     EXPECT_EQ(code_of([&] { set("<a/>", "1 k", "urn:k"); }), VIR_ERR_INVALID_ARG);
     EXPECT_EQ(code_of([&] { set("<a/>", "", "urn:k"); }), VIR_ERR_INVALID_ARG);
     EXPECT_EQ(code_of([&] { set("<a/>", "k", ""); }), VIR_ERR_INVALID_ARG);
