@@ -49,6 +49,16 @@ void reload(const DaemonOptions& options) {
     }
 }
 
+SocketSettings socket_settings(const DaemonOptions& options, const DaemonConf& conf) {
+    constexpr unsigned for_all = 0777;
+    constexpr unsigned for_owner = 0700;
+    const bool ours = options.socket_dir_named || conf.socket_dir.empty();
+    return {.folder = ours ? options.socket_dir : conf.socket_dir,
+            .group = conf.socket_group,
+            .mode = conf.socket_mode.value_or(conf.polkit ? for_all : for_owner),
+            .read_only_mode = conf.read_only_socket_mode};
+}
+
 bool has_active_domain(const domain::Driver& driver) {
     for (const auto& view : driver.list()) {
         if (view.active())
@@ -90,16 +100,19 @@ void run_daemon(const DaemonOptions& options, std::unique_ptr<backend::Backend> 
     set_logging(options, conf);
     std::signal(SIGPIPE, SIG_IGN);
     const PidFile pid_file(options.pid_file);
-    Sockets sockets(options.socket_dir);
+    Sockets sockets(socket_settings(options, conf));
     domain::Paths paths = options.paths;
     if (!conf.auto_dump_path.empty())
         paths.dump_dir = conf.auto_dump_path;
     domain::Driver driver(paths, std::move(backend));
     driver.set_watchdog_timeout(std::chrono::seconds(conf.watchdog_timeout_s));
+    access::Polkit polkit;
     rpc::Server server(conf.server,
-                       {api::remote_program(driver, {.socket_dir = options.socket_dir})});
+                       {api::remote_program(driver, polkit, {.socket_dir = options.socket_dir})});
     for (auto& socket : sockets.take())
-        server.listen(std::move(socket.fd), socket.read_only);
+        server.listen(std::move(socket.fd),
+                      {.read_only = socket.read_only,
+                       .authenticate = socket.read_only ? conf.polkit_read_only : conf.polkit});
     server.run_in_background([&driver] { driver.autostart(); });
     run_loop(options, driver, server);
     driver.end_autostart();

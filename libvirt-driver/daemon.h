@@ -19,6 +19,7 @@ struct DaemonOptions {
     std::string conf_file = "/etc/libvirt/virtmultikerneld.conf";
     bool conf_must_exist = false;  // it was named on the command line
     std::string socket_dir = "/run/libvirt";
+    bool socket_dir_named = false;  // on the command line: the configuration's does not count
     std::string pid_file = "/run/virtmultikerneld.pid";
     bool verbose = false;
     unsigned timeout_s = 0;  // ends after so long without clients and partitions; 0: never

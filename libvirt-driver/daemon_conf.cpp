@@ -20,6 +20,10 @@ struct Key {
     void (*apply)(DaemonConf& conf, const Setting& setting);
 };
 
+bool is_polkit(const Setting& setting) {
+    return setting.one_of({"none", "polkit"}) == "polkit";
+}
+
 // -1 and 0 mean never.
 unsigned interval_ms(const Setting& setting) {
     return static_cast<unsigned>(std::max(setting.number(-1, day_s), 0)) * 1000;
@@ -37,6 +41,17 @@ auto parsed(const Setting& setting, Parse parse) {
 }
 
 const Key keys[] = {
+    {"auth_unix_rw", [](auto& conf, auto& set) { conf.polkit = is_polkit(set); }},
+    {"auth_unix_ro", [](auto& conf, auto& set) { conf.polkit_read_only = is_polkit(set); }},
+    {"unix_sock_dir", [](auto& conf, auto& set) { conf.socket_dir = set.absolute_path(); }},
+    {"unix_sock_group", [](auto& conf, auto& set) { conf.socket_group = set.text(); }},
+    {"unix_sock_rw_perms", [](auto& conf, auto& set) { conf.socket_mode = set.mode(); }},
+    {"unix_sock_ro_perms", [](auto& conf, auto& set) { conf.read_only_socket_mode = set.mode(); }},
+    {"unix_sock_admin_perms", [](auto& conf, auto& set) { conf.admin_socket_mode = set.mode(); }},
+    {"max_anonymous_clients",
+     [](auto& conf, auto& set) { conf.server.max_anonymous_clients = set.count(0, 100000); }},
+    {"anonymous_timeout",
+     [](auto& conf, auto& set) { conf.server.anonymous_timeout_ms = set.count(0, day_s) * 1000; }},
     {"max_clients", [](auto& conf, auto& set) { conf.server.max_clients = set.count(1, 100000); }},
     {"min_workers",
      [](auto& conf, auto& set) { conf.server.workers.min = set.count(0, most_workers); }},

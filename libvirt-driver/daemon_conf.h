@@ -5,6 +5,9 @@
 // (conf_file.h) or command line options (daemon.h).
 #pragma once
 
+#include <unistd.h>
+
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +21,15 @@ namespace mk {
 // virtmultikerneld.conf.
 struct DaemonConf {
     rpc::Settings server;
+    // Whether clients that are not root have to ask polkit. libvirt's default, too: a daemon that
+    // is not root's serves its own user.
+    bool polkit = geteuid() == 0;
+    bool polkit_read_only = geteuid() == 0;
+    std::string socket_dir;               // empty: the command line's
+    std::string socket_group;             // empty: the daemon's own
+    std::optional<unsigned> socket_mode;  // nullopt: 0777 with polkit, else 0700
+    unsigned read_only_socket_mode = 0777;
+    unsigned admin_socket_mode = 0700;
     log::Level log_level = log::Level::info;
     std::vector<log::Filter> log_filters;
     std::vector<log::Output> log_outputs;  // none: log::set_outputs' own

@@ -62,6 +62,7 @@ std::optional<DaemonOptions> parse_options(int argc, char** argv) {
             into = owned.get();
     };
     options.conf_must_exist = conf_file != nullptr;
+    options.socket_dir_named = socket_dir != nullptr;
     take(conf_file, options.conf_file);
     take(pid_file, options.pid_file);
     take(socket_dir, options.socket_dir);

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <grp.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -51,6 +53,26 @@ void lock_file(const Fd& file, const std::string& path) {
     throw Error::from_errno(fmt::format("lock {}", path));
 }
 
+gid_t group_of(const std::string& name) {
+    std::array<char, 65536> space{};
+    group entry{};
+    group* found = nullptr;
+    const int error = getgrnam_r(name.c_str(), &entry, space.data(), space.size(), &found);
+    if (error != 0)
+        throw Error::from_errno(fmt::format("look up the group {}", name), error);
+    if (found == nullptr)
+        throw Error(VIR_ERR_CONF_SYNTAX, fmt::format("unix_sock_group: no group '{}'", name));
+    return found->gr_gid;
+}
+
+// Whom the file of a socket lets connect.
+void open_to(const std::string& path, const std::string& group, unsigned mode) {
+    if (!group.empty() && chown(path.c_str(), static_cast<uid_t>(-1), group_of(group)) != 0)
+        throw Error::from_errno(fmt::format("give {} to the group {}", path, group));
+    if (chmod(path.c_str(), mode) != 0)
+        throw Error::from_errno(fmt::format("set the mode of {}", path));
+}
+
 }  // namespace
 
 // As virPidFileAcquirePath: the lock says that the process lives, the file who it is.
@@ -69,14 +91,15 @@ PidFile::~PidFile() {
     unlink(path_.c_str());
 }
 
-Sockets::Sockets(const std::string& folder) {
+Sockets::Sockets(const SocketSettings& settings) {
     if (take_over())
         return;
+    const std::string& folder = settings.folder;
     if (mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST)
         throw Error::from_errno(fmt::format("make {}", folder));
     const std::string path = folder + "/" + socket_name;
-    make(path, false);
-    make(path + read_only_suffix, true);
+    make(path, settings, false);
+    make(path + read_only_suffix, settings, true);
 }
 
 Sockets::~Sockets() {
@@ -99,7 +122,7 @@ bool Sockets::take_over() {
     return count > 0;
 }
 
-void Sockets::make(const std::string& path, bool read_only) {
+void Sockets::make(const std::string& path, const SocketSettings& settings, bool read_only) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof(address.sun_path))
@@ -119,6 +142,7 @@ void Sockets::make(const std::string& path, bool read_only) {
     if (bound != 0)
         throw Error::from_errno(fmt::format("make {}", path), reason);
     made_.push_back(path);
+    open_to(path, settings.group, read_only ? settings.read_only_mode : settings.mode);
     constexpr int backlog = 1000;  // libvirt's max_queued_clients
     if (::listen(fd.get(), backlog) != 0)
         throw Error::from_errno(fmt::format("listen on {}", path));

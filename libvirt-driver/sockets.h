@@ -30,11 +30,19 @@ struct ListeningSocket {
     bool read_only = false;
 };
 
+// Of sockets that systemd does not pass.
+struct SocketSettings {
+    std::string folder;
+    std::string group = {};  // empty: the daemon's own
+    unsigned mode = 0700;
+    unsigned read_only_mode = 0777;
+};
+
 class Sockets {
   public:
-    // What systemd passed; else both, in `folder`, mode 0600, in the place of what a daemon
-    // that is gone left there. REQUIRES: the pid file is held. Throws Error.
-    explicit Sockets(const std::string& folder);
+    // What systemd passed; else both, in the place of what a daemon that is gone left there.
+    // REQUIRES: the pid file is held. Throws Error.
+    explicit Sockets(const SocketSettings& settings);
     Sockets(const Sockets&) = delete;
     Sockets& operator=(const Sockets&) = delete;
     ~Sockets();  // removes the files that it made
@@ -43,7 +51,7 @@ class Sockets {
 
   private:
     bool take_over();
-    void make(const std::string& path, bool read_only);
+    void make(const std::string& path, const SocketSettings& settings, bool read_only);
 
     std::vector<ListeningSocket> sockets_;
     std::vector<std::string> made_;

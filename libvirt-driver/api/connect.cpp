@@ -135,15 +135,6 @@ void connect_supports_feature(Call& call, const remote_connect_supports_feature_
 }
 
 // The sockets are root's alone: who can connect need not say more.
-void auth_list(Call&, remote_auth_list_ret& ret) {
-    ret.types.types_val = protocol::make_one(REMOTE_AUTH_NONE);
-    ret.types.types_len = 1;
-}
-
-void auth_polkit(Call&) {
-    throw Error(VIR_ERR_AUTH_FAILED, "this daemon does not ask polkit");
-}
-
 void register_close_callback(Call& call) {
     const std::lock_guard lock(call.connection.mutex);
     if (std::exchange(call.connection.close_callback, true))
@@ -215,8 +206,6 @@ const Row rows[] = {
     row<connect_get_uri>(REMOTE_PROC_CONNECT_GET_URI),
     row<connect_is_secure>(REMOTE_PROC_CONNECT_IS_SECURE),
     row<connect_supports_feature>(REMOTE_PROC_CONNECT_SUPPORTS_FEATURE),
-    row<auth_list>(REMOTE_PROC_AUTH_LIST),
-    row<auth_polkit>(REMOTE_PROC_AUTH_POLKIT),
     row<register_close_callback>(REMOTE_PROC_CONNECT_REGISTER_CLOSE_CALLBACK),
     row<unregister_close_callback>(REMOTE_PROC_CONNECT_UNREGISTER_CLOSE_CALLBACK),
     row<connect_get_max_vcpus>(REMOTE_PROC_CONNECT_GET_MAX_VCPUS),

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "access/polkit.h"
 #include "util/uuid.h"
 
 namespace mk::api {
@@ -35,6 +36,8 @@ struct Connection {
     std::mutex mutex;  // guards the two below; not held while a frame is sent
     std::string uri;   // as the client gave it
     bool close_callback = false;
+
+    access::Asked authentication;  // loop thread only
 
     std::once_flag subscribed;  // to the driver's events
     // Guards the two below. Held while messages are queued (which never blocks), so that they

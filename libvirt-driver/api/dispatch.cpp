@@ -10,6 +10,7 @@
 #include <exception>
 #include <new>
 
+#include "api/access.h"
 #include "api/procedures.h"
 #include "api/refused.h"
 #include "api/table.h"
@@ -21,15 +22,12 @@ namespace mk::api {
 namespace {
 
 bool needs_open(int procedure) {
+    if (authenticates(procedure))
+        return false;
     switch (procedure) {
         case REMOTE_PROC_CONNECT_OPEN:
         case REMOTE_PROC_CONNECT_CLOSE:
         case REMOTE_PROC_CONNECT_SUPPORTS_FEATURE:
-        case REMOTE_PROC_AUTH_LIST:
-        case REMOTE_PROC_AUTH_POLKIT:
-        case REMOTE_PROC_AUTH_SASL_INIT:
-        case REMOTE_PROC_AUTH_SASL_START:
-        case REMOTE_PROC_AUTH_SASL_STEP:
             return false;
         default:
             return true;
@@ -131,7 +129,8 @@ rpc::Answer dispatch(domain::Driver& driver, rpc::Session& session, int procedur
     }
 }
 
-rpc::Program remote_program(domain::Driver& driver, const relay::Settings& relay) {
+rpc::Program remote_program(domain::Driver& driver, access::Polkit& polkit,
+                            const relay::Settings& relay) {
     return {.number = REMOTE_PROGRAM,
             .version = REMOTE_PROTOCOL_VERSION,
             .greet = [](rpc::Session& session) { session.attach(std::make_shared<Connection>()); },
@@ -145,6 +144,12 @@ rpc::Program remote_program(domain::Driver& driver, const relay::Settings& relay
             .call =
                 [&driver](rpc::Session& session, int procedure, std::string_view arguments) {
                     return dispatch(driver, session, procedure, arguments);
+                },
+            .authenticates = authenticates,
+            .answers_later =
+                [&polkit](rpc::Session& session, int procedure,
+                          std::function<void(rpc::Answer)> answer) {
+                    return ask_polkit(polkit, session, procedure, std::move(answer));
                 },
             .forwards = forwards,
             .make_forwarder =

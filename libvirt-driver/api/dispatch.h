@@ -4,15 +4,17 @@
 // and after its handler. Not for what a call does.
 #pragma once
 
+#include "access/polkit.h"
 #include "domain/driver.h"
 #include "relay/relay.h"
 #include "rpc/session.h"
 
 namespace mk::api {
 
-// libvirt's remote program over `driver`, which must outlive every session; what belongs to
-// other daemons is passed on to them.
-[[nodiscard]] rpc::Program remote_program(domain::Driver& driver, const relay::Settings& relay);
+// libvirt's remote program over `driver`; what belongs to other daemons is passed on to them.
+// `driver` and `polkit` must outlive every session.
+[[nodiscard]] rpc::Program remote_program(domain::Driver& driver, access::Polkit& polkit,
+                                          const relay::Settings& relay);
 
 // One call of it. Never throws: errors become answers.
 [[nodiscard]] rpc::Answer dispatch(domain::Driver& driver, rpc::Session& session, int procedure,

@@ -52,6 +52,7 @@ inline constexpr unsigned typed_params_flag = 4;  // VIR_TYPED_PARAM_STRING_OKAY
 [[nodiscard]] const Row* find_row(int procedure);
 [[nodiscard]] std::span<const Row* const> all_rows();
 
+std::span<const Row> auth_rows();
 std::span<const Row> connect_rows();
 std::span<const Row> lookup_rows();
 std::span<const Row> describe_rows();

@@ -24,10 +24,21 @@ bool passes_fds(const virNetMessageHeader& header) {
     return header.type == VIR_NET_CALL_WITH_FDS || header.type == VIR_NET_REPLY_WITH_FDS;
 }
 
-// src/util/virerror.h, virErrorDomain: protocol errors are VIR_FROM_RPC, all others are about
-// domains; there is no number for this driver.
+// src/util/virerror.h, virErrorDomain: who found it. Clients start an agent, or ask again, for
+// those of polkit. All others are about domains; there is no number for this driver.
 int domain_of(const Error& error) {
-    return error.code() == VIR_ERR_RPC ? VIR_FROM_RPC : VIR_FROM_DOMAIN;
+    switch (error.code()) {
+        case VIR_ERR_RPC:
+            return VIR_FROM_RPC;
+        case VIR_ERR_AUTH_FAILED:
+        case VIR_ERR_AUTH_CANCELLED:
+        case VIR_ERR_AUTH_UNAVAILABLE:
+            return VIR_FROM_POLKIT;
+        case VIR_ERR_ACCESS_DENIED:
+            return VIR_FROM_ACCESS;
+        default:
+            return VIR_FROM_DOMAIN;
+    }
 }
 
 // A message may quote what a client sent; a string over VIR_NET_MESSAGE_STRING_MAX cannot travel.

@@ -12,10 +12,10 @@
 
 namespace mk::rpc {
 
-Client::Client(Channel channel, const Identity& identity, bool read_only, const Shared& shared)
+Client::Client(Channel channel, const Peer& peer, const Shared& shared)
     : channel_(std::move(channel)),
       shared_(shared),
-      session_(identity, read_only,
+      session_(peer.identity, peer.read_only,
                {.send = [this](std::string frame) { send_unasked(std::move(frame)); },
                 .start_keepalive =
                     [this] { post([self = shared_from_this()] { self->begin_keepalive(); }); },
@@ -25,8 +25,22 @@ Client::Client(Channel channel, const Identity& identity, bool read_only, const 
                             self->closing_ = true;
                             self->close_if_done();
                         });
-                    }}),
-      last_heard_(std::chrono::steady_clock::now()) {}
+                    },
+                .authenticated =
+                    [this] {
+                        post([self = shared_from_this()] {
+                            self->deadline_.reset();
+                            self->shared_.authenticated(self.get());
+                        });
+                    }},
+               peer.authenticated),
+      last_heard_(std::chrono::steady_clock::now()) {
+    if (!peer.authenticated && shared_.settings.anonymous_timeout_ms > 0)
+        deadline_ = EventSource::timer(shared_.settings.anonymous_timeout_ms, [this] {
+            log::info("client {} did not authenticate in time: disconnected", session_.peer().pid);
+            disconnect();
+        });
+}
 
 void Client::start() {
     for (const Program& program : shared_.programs) {
@@ -133,20 +147,37 @@ void Client::begin_calls() {
         const protocol::Frame frame = std::move(waiting_.front());
         waiting_.pop_front();
         ++unanswered_;
-        const auto& header = frame.header;
-        const auto program = std::ranges::find_if(shared_.programs, [&](const Program& each) {
-            return each.number == header.prog && each.version == header.vers;
-        });
-        if (program == shared_.programs.end())
-            reply_error(header,
-                        fmt::format("Cannot find program {} version {}", header.prog, header.vers));
-        else if (header.status != VIR_NET_OK)
-            reply_error(header, fmt::format("Unexpected message status {}", header.status));
-        else if (program->forwards && program->forwards(session_, header.proc))
-            forward(*program, frame);
-        else
-            run(*program, frame);
+        begin_call(frame);
     }
+}
+
+// In the order of libvirt's checks (src/rpc/virnetserverprogram.c).
+void Client::begin_call(const protocol::Frame& frame) {
+    const auto& header = frame.header;
+    const auto program = std::ranges::find_if(shared_.programs, [&](const Program& each) {
+        return each.number == header.prog && each.version == header.vers;
+    });
+    if (program == shared_.programs.end())
+        reply_error(header,
+                    fmt::format("Cannot find program {} version {}", header.prog, header.vers));
+    else if (header.status != VIR_NET_OK)
+        reply_error(header, fmt::format("Unexpected message status {}", header.status));
+    else if (!authenticated() && !(program->authenticates && program->authenticates(header.proc)))
+        reply_error(header, "authentication required");
+    else if (program->forwards && program->forwards(session_, header.proc))
+        forward(*program, frame);
+    else if (!answers_later(*program, header))
+        run(*program, frame);
+}
+
+bool Client::answers_later(const Program& program, const virNetMessageHeader& call) {
+    return program.answers_later &&
+           program.answers_later(session_, call.proc,
+                                 [weak = weak_from_this(), call](Answer answer) {
+                                     const auto self = weak.lock();
+                                     if (self && !self->disconnected_)
+                                         self->reply(call, std::move(answer));
+                                 });
 }
 
 void Client::run(const Program& program, const protocol::Frame& frame) {

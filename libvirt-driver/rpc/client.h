@@ -30,10 +30,13 @@ namespace mk::rpc {
 // libvirt's defaults (src/remote/libvirtd.conf.in).
 struct Settings {
     unsigned max_clients = 5000;
-    unsigned max_client_requests = 5;  // calls of one client that run at the same time
+    unsigned max_anonymous_clients = 20;  // not authenticated yet; 0: any number
+    unsigned max_client_requests = 5;     // calls of one client that run at the same time
     WorkerLimits workers;
     unsigned keepalive_interval_ms = 5000;
     unsigned keepalive_count = 5;
+    // Ours: how long a client may take to authenticate, and to wait for its turn to do so.
+    unsigned anonymous_timeout_ms = 60'000;
 };
 
 class Client : public std::enable_shared_from_this<Client> {
@@ -45,6 +48,7 @@ class Client : public std::enable_shared_from_this<Client> {
         WorkerPool& workers;
         std::function<void(Client*)> disconnected;  // its connection is over
         std::function<void()> finished;             // and everything else of it
+        std::function<void(Client*)> authenticated;
     };
 
     // Unsent messages and pongs that a client may have; then it is disconnected.
@@ -55,12 +59,21 @@ class Client : public std::enable_shared_from_this<Client> {
     // Bytes that it has not read yet; while there are more, none of its calls is begun.
     static constexpr std::size_t unread_limit = 1U << 20;
 
-    Client(Channel channel, const Identity& identity, bool read_only, const Shared& shared);
+    struct Peer {
+        Identity identity;
+        bool read_only = false;
+        bool authenticated = true;
+    };
+
+    Client(Channel channel, const Peer& peer, const Shared& shared);
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
     ~Client() = default;
 
+    // Serves it. Until then it only waits for its turn.
     void start();
+    [[nodiscard]] bool disconnected() const noexcept { return disconnected_; }
+    [[nodiscard]] bool authenticated() const noexcept { return session_.authenticated(); }
     // Ends the connection now; what is queued is lost. Calls that run go on to their end.
     void disconnect();
     // Tells the client that its streams are at their end. True: it has answered, and nothing is
@@ -85,6 +98,8 @@ class Client : public std::enable_shared_from_this<Client> {
     void update_reading();
 
     void begin_calls();
+    void begin_call(const protocol::Frame& frame);
+    [[nodiscard]] bool answers_later(const Program& program, const virNetMessageHeader& call);
     void run(const Program& program, const protocol::Frame& frame);
     void reply(const virNetMessageHeader& call, Answer answer);
     void reply_error(const virNetMessageHeader& call, const std::string& text);
@@ -120,6 +135,7 @@ class Client : public std::enable_shared_from_this<Client> {
     EventSource writable_;
     EventSource stalled_;  // while writable_ is watched
     EventSource keepalive_;
+    EventSource deadline_;  // until it is authenticated
     std::chrono::steady_clock::time_point last_heard_;
     std::chrono::steady_clock::time_point last_written_;
     unsigned pings_unanswered_ = 0;

@@ -171,6 +171,7 @@ void Client::disconnect() {
     writable_.reset();
     stalled_.reset();
     keepalive_.reset();
+    deadline_.reset();
     streams_.clear();
     waiting_.clear();
     // Later: it may be what runs.

@@ -3,11 +3,13 @@
 // The server: accepting and counting.
 #include "rpc/server.h"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <sstream>
 
 #include "util/error.h"
 #include "util/log.h"
@@ -15,12 +17,31 @@
 namespace mk::rpc {
 namespace {
 
+// Field 22 of /proc/PID/stat (proc(5)); the name in front of it may hold anything, also ')'.
+std::uint64_t process_start_time(pid_t pid) {
+    constexpr int fields_before = 19;  // behind the name
+    try {
+        const auto text = read_file_if_exists(fmt::format("/proc/{}/stat", pid));
+        std::istringstream fields(text ? text->substr(text->rfind(')') + 1) : "");
+        std::string field;
+        for (int i = 0; i < fields_before; ++i)
+            fields >> field;
+        std::uint64_t ticks = 0;
+        return fields >> ticks ? ticks : 0;
+    } catch (const Error&) {  // it has just ended
+        return 0;
+    }
+}
+
 Identity peer_of(const Fd& socket) {
     ucred peer{};
     socklen_t size = sizeof(peer);
     if (getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
         throw Error::from_errno("cannot tell who connects");
-    return {.uid = peer.uid, .gid = peer.gid, .pid = peer.pid};
+    return {.uid = peer.uid,
+            .gid = peer.gid,
+            .pid = peer.pid,
+            .start_time = process_start_time(peer.pid)};
 }
 
 }  // namespace
@@ -30,21 +51,21 @@ Server::Server(const Settings& settings, std::vector<Program> programs)
       shared_{.settings = settings,
               .programs = std::move(programs),
               .workers = workers_,
-              .disconnected =
+              .disconnected = [this](Client* client) { disconnected(client); },
+              .finished = [this] { --unfinished_; },
+              .authenticated =
                   [this](Client* client) {
-                      std::erase_if(clients_,
-                                    [&](const auto& each) { return each.get() == client; });
-                      update_listening();
-                  },
-              .finished = [this] { --unfinished_; }} {}
+                      if (anonymous_.erase(client) > 0)
+                          start_waiting();
+                  }} {}
 
 Server::~Server() {
     stop();
 }
 
-void Server::listen(Fd socket, bool read_only) {
+void Server::listen(Fd socket, const Access& access) {
     listeners_.push_back(std::make_unique<Listener>(
-        Listener{.socket = std::move(socket), .read_only = read_only, .acceptable = {}}));
+        Listener{.socket = std::move(socket), .access = access, .acceptable = {}}));
     update_listening();
 }
 
@@ -76,15 +97,41 @@ void Server::accept_from(const Listener& listener) {
         return;
     }
     const Identity peer = peer_of(socket);
-    if (peer.uid != 0 && peer.uid != geteuid()) {
-        log::warning("user {} (process {}) was turned away: only root may connect", peer.uid,
-                     peer.pid);
-        return;
-    }
+    const bool trusted = peer.uid == 0 || peer.uid == geteuid();
     ++unfinished_;
-    clients_.push_back(
-        std::make_shared<Client>(Channel(std::move(socket)), peer, listener.read_only, shared_));
-    clients_.back()->start();
+    clients_.push_back(std::make_shared<Client>(
+        Channel(std::move(socket)),
+        Client::Peer{.identity = peer,
+                     .read_only = listener.access.read_only,
+                     .authenticated = trusted || !listener.access.authenticate},
+        shared_));
+    waiting_.push_back(clients_.back());
+    start_waiting();
+    update_listening();
+}
+
+// libvirt stops accepting when too many are not authenticated, which keeps root out, too. Here
+// only those wait.
+void Server::start_waiting() {
+    const std::size_t most = shared_.settings.max_anonymous_clients;
+    std::erase_if(waiting_, [&](const auto& weak) {
+        const auto client = weak.lock();
+        if (!client || client->disconnected())
+            return true;
+        if (!client->authenticated()) {
+            if (most > 0 && anonymous_.size() >= most)
+                return false;
+            anonymous_.insert(client.get());
+        }
+        client->start();
+        return true;
+    });
+}
+
+void Server::disconnected(Client* client) {
+    if (anonymous_.erase(client) > 0)
+        start_waiting();
+    std::erase_if(clients_, [&](const auto& each) { return each.get() == client; });
     update_listening();
 }
 

@@ -6,8 +6,10 @@
 // Loop thread only.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "rpc/client.h"
@@ -24,9 +26,13 @@ class Server {
     Server& operator=(const Server&) = delete;
     ~Server();  // stop()
 
-    // Serves a listening unix socket. Peers other than root and this process's own user are
-    // turned away, whatever the file's mode is: nothing asks them for a password yet.
-    void listen(Fd socket, bool read_only);
+    struct Access {
+        bool read_only = false;
+        // Peers other than root and this process's own user have to authenticate first.
+        bool authenticate = false;
+    };
+    // Serves a listening unix socket.
+    void listen(Fd socket, const Access& access);
 
     // Runs `task` on a worker; it may block. stop() does not wait for it, the destructor does.
     void run_in_background(std::function<void()> task);
@@ -37,22 +43,28 @@ class Server {
     void stop();
 
     [[nodiscard]] std::size_t clients() const noexcept { return clients_.size(); }
+    // Those of them that are not authenticated and not waiting for their turn.
+    [[nodiscard]] std::size_t anonymous_clients() const noexcept { return anonymous_.size(); }
 
   private:
     struct Listener {
         Fd socket;
-        bool read_only = false;
+        Access access;
         EventSource acceptable;
     };
 
     void end_streams();
     void update_listening();
     void accept_from(const Listener& listener);
+    void start_waiting();
+    void disconnected(Client* client);
 
     WorkerPool workers_;
     Client::Shared shared_;
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::vector<std::shared_ptr<Client>> clients_;  // connected
+    std::set<const Client*> anonymous_;             // of those, served and not authenticated
+    std::deque<std::weak_ptr<Client>> waiting_;     // until there are fewer anonymous ones
     std::size_t unfinished_ = 0;                    // connected, or with calls that still run
     EventSource accept_again_;                      // after the process ran out of descriptors
     bool stopped_ = false;

@@ -9,8 +9,27 @@
 
 namespace mk::rpc {
 
-Session::Session(const Identity& identity, bool read_only, Link link)
-    : identity_(identity), read_only_(read_only), link_(std::move(link)) {}
+Session::Session(const Identity& identity, bool read_only, Link link, bool authenticated)
+    : peer_(identity),
+      read_only_(read_only),
+      authenticated_(authenticated),
+      link_(std::move(link)),
+      identity_(identity) {}
+
+Identity Session::identity() const {
+    const std::lock_guard lock(mutex_);
+    return identity_;
+}
+
+void Session::set_identity(const Identity& identity) {
+    const std::lock_guard lock(mutex_);
+    identity_ = identity;
+}
+
+void Session::authenticate() {
+    if (!authenticated_.exchange(true) && link_.authenticated)
+        link_.authenticated();
+}
 
 void Session::send_message(int procedure, const std::string& payload) {
     const virNetMessageHeader header{.prog = REMOTE_PROGRAM,

@@ -25,11 +25,15 @@
 
 namespace mk::rpc {
 
-// The peer of a unix socket, as SO_PEERCRED gave it when it connected.
+// The peer of a unix socket, as SO_PEERCRED gave it when it connected, or whoever a proxy says
+// that it speaks for.
 struct Identity {
     uid_t uid = static_cast<uid_t>(-1);
     gid_t gid = static_cast<gid_t>(-1);
     pid_t pid = 0;
+    // Of the process, in clock ticks since boot: tells it from a later one with its number.
+    // 0: not known.
+    std::uint64_t start_time = 0;
 };
 
 class Session {
@@ -40,14 +44,24 @@ class Session {
         std::function<void(std::string frame)> send;
         std::function<void()> start_keepalive;
         std::function<void()> close_after_reply;
+        std::function<void()> authenticated = {};
     };
 
-    Session(const Identity& identity, bool read_only, Link link);
+    // `authenticated`: it need not say anything more about who it is.
+    Session(const Identity& identity, bool read_only, Link link, bool authenticated = true);
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
     ~Session() = default;
 
-    [[nodiscard]] const Identity& identity() const noexcept { return identity_; }
+    // Who is connected.
+    [[nodiscard]] const Identity& peer() const noexcept { return peer_; }
+    // On whose behalf: the peer, unless it is a proxy that said otherwise.
+    [[nodiscard]] Identity identity() const;
+    void set_identity(const Identity& identity);
+
+    // Until then only calls that serve to authenticate are answered.
+    [[nodiscard]] bool authenticated() const noexcept { return authenticated_; }
+    void authenticate();
 
     // The socket it came by, or its CONNECT_OPEN, was read-only. There is no way back.
     [[nodiscard]] bool read_only() const noexcept { return read_only_; }
@@ -74,11 +88,13 @@ class Session {
     [[nodiscard]] void* state() const noexcept { return state_.get(); }
 
   private:
-    const Identity identity_;
+    const Identity peer_;
     std::atomic<bool> read_only_;
+    std::atomic<bool> authenticated_;
     const Link link_;
     std::shared_ptr<void> state_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
+    Identity identity_;                            // mutex_
     std::vector<std::function<void()>> on_close_;  // mutex_
     bool closed_ = false;                          // mutex_
 };
@@ -105,6 +121,12 @@ struct Program {
     // saves the way to a worker and back. May be absent.
     std::function<bool(int procedure)> is_instant;
     std::function<Answer(Session&, int procedure, std::string_view arguments)> call;
+    // True if a client that is not authenticated may call it. Absent: nothing.
+    std::function<bool(int procedure)> authenticates;
+    // On the loop thread: false, or the answer depends on somebody else, for whom no worker is to
+    // wait. Then `answer` is to be called once, on the loop thread; when the client, and with it
+    // the session, has gone, it does nothing. May be absent.
+    std::function<bool(Session&, int procedure, std::function<void(Answer)> answer)> answers_later;
     // On the loop thread: true if this call, allowed and in order, is another server's. Both
     // may be absent.
     std::function<bool(const Session&, int procedure)> forwards;

@@ -64,16 +64,16 @@ class WorkerPool {
     mutable std::mutex mutex_;
     std::condition_variable changed_;           // for those that run any task
     std::condition_variable priority_changed_;  // for the others
-    WorkerLimits limits_;           // mutex_
-    std::deque<Task> short_tasks_;  // mutex_
-    std::deque<Task> long_tasks_;   // mutex_
-    unsigned workers_ = 0;          // mutex_
-    unsigned free_ = 0;             // mutex_
-    unsigned priority_ = 0;         // mutex_
-    unsigned free_priority_ = 0;    // mutex_
-    bool ending_ = false;           // mutex_
-    Threads ended_;                 // mutex_; to be joined
-    Threads threads_;               // mutex_
+    WorkerLimits limits_;                       // mutex_
+    std::deque<Task> short_tasks_;              // mutex_
+    std::deque<Task> long_tasks_;               // mutex_
+    unsigned workers_ = 0;                      // mutex_
+    unsigned free_ = 0;                         // mutex_
+    unsigned priority_ = 0;                     // mutex_
+    unsigned free_priority_ = 0;                // mutex_
+    bool ending_ = false;                       // mutex_
+    Threads ended_;                             // mutex_; to be joined
+    Threads threads_;                           // mutex_
 };
 
 }  // namespace mk::rpc

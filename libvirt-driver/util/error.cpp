@@ -74,6 +74,10 @@ std::string_view error_format(virErrorNumber code) noexcept {
             return "resource busy: %s";
         case VIR_ERR_AUTH_FAILED:
             return "authentication failed: %s";
+        case VIR_ERR_AUTH_CANCELLED:
+            return "authentication cancelled: %s";
+        case VIR_ERR_AUTH_UNAVAILABLE:
+            return "authentication unavailable: %s";
         case VIR_ERR_ACCESS_DENIED:
             return "access denied: %s";
         case VIR_ERR_OVERFLOW:

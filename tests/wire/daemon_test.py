@@ -26,12 +26,12 @@ class DaemonTest(WireTest):
 
 
 class Sockets(DaemonTest):
-    def test_both_are_for_their_owner_only(self):
+    def test_anyone_may_come_to_both_and_be_asked_who_they_are(self):
         for name in SOCKETS:
             status = os.stat(self.daemon.folder / name)
             self.assertTrue(stat.S_ISSOCK(status.st_mode))
             self.assertEqual((oct(stat.S_IMODE(status.st_mode)), status.st_uid),
-                             ("0o600", os.geteuid()))
+                             ("0o777", os.geteuid()))
 
     def test_second_daemon_is_refused_and_does_the_first_no_harm(self):
         folder = self.daemon.folder

@@ -22,6 +22,7 @@ FEATURE_KEEPALIVE = 10
 # REMOTE_PROC_…
 OPEN, CLOSE, GET_TYPE, CAPABILITIES = 1, 2, 3, 7
 LOOKUP_BY_NAME, SUPPORTS_FEATURE = 23, 60
+AUTH_LIST, AUTH_POLKIT = 66, 70
 OPEN_CONSOLE = 201
 REGISTER_EVENTS, DEREGISTER_EVENTS = 316, 317
 REGISTER_LIFECYCLE, DEREGISTER_LIFECYCLE = 105, 106  # before libvirt 0.8
@@ -70,10 +71,11 @@ def read_error(reply):
 class RawClient:
     """One connection; `opened` as a stock client would, unless told otherwise."""
 
-    def __init__(self, daemon, *, opened=True):
+    def __init__(self, daemon, *, opened=True, readonly=False):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(LIMIT_S)
-        self.socket.connect(str(daemon.folder / "virtmultikerneld-sock"))
+        name = "virtmultikerneld-sock" + ("-ro" if readonly else "")
+        self.socket.connect(str(daemon.folder / name))
         self.serial = 0
         self.received = b""
         if opened:
@@ -91,10 +93,14 @@ class RawClient:
         sent = self.socket.sendmsg([data], passed)
         assert sent == len(data)
 
-    def call(self, procedure, payload=b"", **header):
-        """Sends one call; the next frame that comes."""
+    def ask(self, procedure, payload=b"", **header):
+        """Sends one call."""
         self.serial += 1
         self.send(frame(procedure, payload, serial=self.serial, **header))
+
+    def call(self, procedure, payload=b"", **header):
+        """Sends one call; the next frame that comes."""
+        self.ask(procedure, payload, **header)
         return self.receive()
 
     def calls(self, procedure, payload, count):
