@@ -15,7 +15,7 @@ import uuid
 
 import libvirt
 
-from harness import LIMIT_S, WireTest, close_quietly
+from harness import LIMIT_S, WireTest, close_quietly, run_until
 
 KILLS = int(os.environ.get("KILLS", "20"))
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
@@ -47,6 +47,16 @@ def observed(connection):
             description(LIVE) if domain.isActive() else None,
             bool(persistent and domain.autostart()))
     return states
+
+
+def close(connections):
+    """libvirt closes their sockets in its event loop only, when nothing else is to be done."""
+    for connection in connections:
+        close_quietly(connection)
+    done = []
+    timer = libvirt.virEventAddTimeout(10, lambda *_: done.append(True), None)
+    run_until(lambda: done)
+    libvirt.virEventRemoveTimeout(timer)
 
 
 class Worker(threading.Thread):
@@ -134,7 +144,7 @@ class Kill(WireTest):
             context = f"kill {number} of {KILLS}, SEED={SEED}"
             self.compare(workers, observed(connection), context)
             self.compare_partitions(connection, context)
-            connection.close()
+            close([connection, *(worker.connection for worker in workers)])
             calls += sum(worker.calls for worker in workers)
         print(f"seed {SEED}: {KILLS} kills, {calls} calls", flush=True)
         self.nothing_is_held()
@@ -152,7 +162,6 @@ class Kill(WireTest):
             worker.join(LIMIT_S)
             self.assertFalse(worker.is_alive(), "a client waits for a daemon that is dead")
             self.assertIsNone(worker.failure, f"SEED={SEED}")
-            close_quietly(worker.connection)
         self.daemon.start()
         return workers
 
