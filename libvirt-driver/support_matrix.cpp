@@ -91,7 +91,7 @@ Answer answer_of(int number) {
     if (relay::family_of(number))
         return {.state = "relayed", .since = "0.1.0", .remark = ""};
     if (const api::Row* row = api::find_row(number))
-        return {.state = "handled", .since = row->since, .remark = ""};
+        return {.state = row->empty ? "empty" : "handled", .since = row->since, .remark = ""};
     const api::Refusal* refusal = api::find_refusal(number);
     if (refusal == nullptr)
         throw std::runtime_error(fmt::format("nobody answers procedure {}", number));
@@ -122,7 +122,8 @@ with; a test compares the two.
 
 | answer | procedures | what a client sees |
 |---|---|---|
-| handled | {} | the same as from libvirt's own drivers; what is not there is empty or 0 |
+| handled | {} | the same as from libvirt's own drivers |
+| empty | {} | 0 or an empty list, always: nothing of the kind exists here |
 | relayed | {} | the answer of the stock daemon that owns it; if there is none, *not supported* |
 | refused | {} | `VIR_ERR_OPERATION_UNSUPPORTED` with the sentence under *remark* |
 | not there | {} | the error under *remark*, as for a snapshot that QEMU's driver cannot find |
@@ -156,6 +157,7 @@ Chapters collect() {
 
 std::vector<std::string> titles() {
     std::vector<std::string> all;
+    all.reserve(chapters.size() + relay::families);
     for (const Chapter& chapter : chapters)
         all.emplace_back(chapter.title);
     for (std::size_t family = 0; family < relay::families; ++family)
@@ -165,9 +167,9 @@ std::vector<std::string> titles() {
 
 void print_matrix() {
     auto all = collect();
-    fmt::print(introduction, api::last_procedure, all.counts["handled"], all.counts["relayed"],
-               all.counts["refused"], all.counts["not there"], all.counts["not supported"],
-               all.counts["message"]);
+    fmt::print(introduction, api::last_procedure, all.counts["handled"], all.counts["empty"],
+               all.counts["relayed"], all.counts["refused"], all.counts["not there"],
+               all.counts["not supported"], all.counts["message"]);
     for (const std::string& title : titles()) {
         fmt::print(
             "\n## {}\n\n| function | number | answer | since | read-only | permission | "

@@ -65,31 +65,37 @@ constexpr unsigned checkpoint_flags =
 
 constexpr unsigned message_flags = VIR_DOMAIN_MESSAGE_DEPRECATION | VIR_DOMAIN_MESSAGE_TAINTING;
 
+template <typename Args, typename Ret>
+constexpr Row empty_row(int procedure, unsigned allowed_flags = 0) {
+    Row made = row<nothing<Args, Ret>>(procedure, allowed_flags);
+    made.empty = true;
+    return made;
+}
+
 const Row rows[] = {
-    row<nothing<remote_domain_has_managed_save_image_args,
-                remote_domain_has_managed_save_image_ret>>(
+    empty_row<remote_domain_has_managed_save_image_args, remote_domain_has_managed_save_image_ret>(
         REMOTE_PROC_DOMAIN_HAS_MANAGED_SAVE_IMAGE),
-    row<nothing<remote_domain_snapshot_num_args, remote_domain_snapshot_num_ret>>(
+    empty_row<remote_domain_snapshot_num_args, remote_domain_snapshot_num_ret>(
         REMOTE_PROC_DOMAIN_SNAPSHOT_NUM, snapshot_flags),
-    row<nothing<remote_domain_snapshot_list_names_args, remote_domain_snapshot_list_names_ret>>(
+    empty_row<remote_domain_snapshot_list_names_args, remote_domain_snapshot_list_names_ret>(
         REMOTE_PROC_DOMAIN_SNAPSHOT_LIST_NAMES, snapshot_flags),
-    row<nothing<remote_domain_list_all_snapshots_args, remote_domain_list_all_snapshots_ret>>(
+    empty_row<remote_domain_list_all_snapshots_args, remote_domain_list_all_snapshots_ret>(
         REMOTE_PROC_DOMAIN_LIST_ALL_SNAPSHOTS, snapshot_flags),
-    row<nothing<remote_domain_has_current_snapshot_args, remote_domain_has_current_snapshot_ret>>(
+    empty_row<remote_domain_has_current_snapshot_args, remote_domain_has_current_snapshot_ret>(
         REMOTE_PROC_DOMAIN_HAS_CURRENT_SNAPSHOT),
-    row<nothing<remote_domain_list_all_checkpoints_args, remote_domain_list_all_checkpoints_ret>>(
+    empty_row<remote_domain_list_all_checkpoints_args, remote_domain_list_all_checkpoints_ret>(
         REMOTE_PROC_DOMAIN_LIST_ALL_CHECKPOINTS, checkpoint_flags),
-    row<nothing<remote_domain_get_messages_args, remote_domain_get_messages_ret>>(
+    empty_row<remote_domain_get_messages_args, remote_domain_get_messages_ret>(
         REMOTE_PROC_DOMAIN_GET_MESSAGES, message_flags),
-    row<nothing<remote_domain_get_disk_errors_args, remote_domain_get_disk_errors_ret>>(
+    empty_row<remote_domain_get_disk_errors_args, remote_domain_get_disk_errors_ret>(
         REMOTE_PROC_DOMAIN_GET_DISK_ERRORS),
-    row<nothing<remote_domain_get_iothread_info_args, remote_domain_get_iothread_info_ret>>(
+    empty_row<remote_domain_get_iothread_info_args, remote_domain_get_iothread_info_ret>(
         REMOTE_PROC_DOMAIN_GET_IOTHREAD_INFO, param_flags),
-    row<nothing<remote_domain_get_security_label_list_args,
-                remote_domain_get_security_label_list_ret>>(
+    empty_row<remote_domain_get_security_label_list_args,
+              remote_domain_get_security_label_list_ret>(
         REMOTE_PROC_DOMAIN_GET_SECURITY_LABEL_LIST),
-    row<nothing<remote_domain_get_launch_security_info_args,
-                remote_domain_get_launch_security_info_ret>>(
+    empty_row<remote_domain_get_launch_security_info_args,
+              remote_domain_get_launch_security_info_ret>(
         REMOTE_PROC_DOMAIN_GET_LAUNCH_SECURITY_INFO, typed_params_flag),
     row<domain_snapshot_lookup_by_name>(REMOTE_PROC_DOMAIN_SNAPSHOT_LOOKUP_BY_NAME),
     row<domain_snapshot_current>(REMOTE_PROC_DOMAIN_SNAPSHOT_CURRENT),

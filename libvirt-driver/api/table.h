@@ -34,6 +34,8 @@ struct Row {
     // "unsupported flags (0x…) in function virDomainX" before the handler runs.
     unsigned allowed_flags = 0;
     const char* since = "0.1.0";
+    // The answer is always 0, or an empty list: nothing of the kind exists here.
+    bool empty = false;
 };
 
 // Throws Error(VIR_ERR_INVALID_ARG); used by row().

@@ -147,7 +147,7 @@ class Matrix(WireTest):
     def test_what_it_says_is_what_a_client_reads(self):
         seen = 0
         for function, number, answer, remark in matrix():
-            if answer in ("handled", "relayed"):
+            if answer in ("handled", "empty", "relayed"):
                 continue
             seen += 1
             with self.subTest(function=function):
