@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ranges>
 
 #include "util/error.h"
 
@@ -38,8 +37,11 @@ std::shared_ptr<Domain> DomainList::find_by_id(int id) const {
 
 std::vector<std::shared_ptr<Domain>> DomainList::all() const {
     const std::scoped_lock lock(mutex_);
-    const auto domains = std::views::values(by_name_);
-    return {domains.begin(), domains.end()};
+    std::vector<std::shared_ptr<Domain>> domains;
+    domains.reserve(by_name_.size());
+    for (const auto& [name, domain] : by_name_)
+        domains.push_back(domain);
+    return domains;
 }
 
 std::shared_ptr<Domain> DomainList::named(const std::string& name) const {
