@@ -28,7 +28,7 @@ namespace {
 
 struct Line {
     Level level;
-    const std::source_location& where;
+    const Place& where;
     const std::string& category;
     const std::string& message;
     const Subject* subject;
@@ -115,9 +115,9 @@ void write_to_journal(const Line& line) {
         fmt::format("PRIORITY={}", syslog_priority(line.level)),
         fmt::format("SYSLOG_FACILITY={}", LOG_FAC(LOG_DAEMON)),
         "LIBVIRT_SOURCE=" + line.category,
-        fmt::format("CODE_FILE={}", line.where.file_name()),
-        fmt::format("CODE_LINE={}", line.where.line()),
-        fmt::format("CODE_FUNC={}", line.where.function_name()),
+        fmt::format("CODE_FILE={}", line.where.file),
+        fmt::format("CODE_LINE={}", line.where.line),
+        fmt::format("CODE_FUNC={}", line.where.function),
     };
     if (line.subject != nullptr) {
         fields.push_back("DOMAIN_NAME=" + line.subject->name);
@@ -137,7 +137,7 @@ void write_to_file(int fd, const Line& line) {
     const std::string text =
         fmt::format("{:%Y-%m-%d %H:%M:%S}.{:03}+0000: {}: {} : {}:{} : {}\n",
                     fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms, gettid(),
-                    word_of(line.level), line.category, line.where.line(), line.message);
+                    word_of(line.level), line.category, line.where.line, line.message);
     write_all(fd, std::as_bytes(std::span(text)));
 }
 
@@ -207,11 +207,11 @@ std::vector<Output> outputs() {
     return all;
 }
 
-bool is_wanted(Level level, const std::source_location& where) noexcept {
+bool is_wanted(Level level, const Place& where) noexcept {
     if (level < state().lowest)
         return false;
     try {
-        const std::string category = category_of(where.file_name());
+        const std::string category = category_of(where.file);
         const std::lock_guard lock(state().mutex);
         const auto filter = std::ranges::find_if(state().filters, [&](const Filter& each) {
             return g_pattern_match_simple(each.match.c_str(), category.c_str()) != FALSE;
@@ -222,11 +222,11 @@ bool is_wanted(Level level, const std::source_location& where) noexcept {
     }
 }
 
-void write(Level level, const std::source_location& where, const std::string& message,
+void write(Level level, const Place& where, const std::string& message,
            const Subject* subject) noexcept {
     const int saved_errno = errno;
     try {
-        const std::string category = category_of(where.file_name());
+        const std::string category = category_of(where.file);
         const Line line{level, where, category, message, subject};
         const std::lock_guard lock(state().mutex);
         for (const auto& sink : state().sinks) {

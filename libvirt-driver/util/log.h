@@ -12,7 +12,6 @@
 
 #include <fmt/core.h>
 
-#include <source_location>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -40,20 +39,28 @@ struct fmt::formatter<mk::log::Subject> : fmt::formatter<std::string> {
 
 namespace mk::log {
 
+// Where a line of the log was written. As std::source_location, which clang 14, behind clang-tidy
+// and the fuzzers, does not have.
+struct Place {
+    const char* file;
+    unsigned line;
+    const char* function;
+};
+
 // A format string that knows where it stands.
 template <typename... Args>
 struct Format {
     fmt::format_string<Args...> text;
-    std::source_location where;
+    Place where;
 
     template <typename Text>
-    consteval Format(const Text& literal,
-                     std::source_location here = std::source_location::current())
-        : text(literal), where(here) {}
+    consteval Format(const Text& literal, const char* file = __builtin_FILE(),
+                     unsigned line = __builtin_LINE(), const char* function = __builtin_FUNCTION())
+        : text(literal), where{file, line, function} {}
 };
 
-[[nodiscard]] bool is_wanted(Level level, const std::source_location& where) noexcept;
-void write(Level level, const std::source_location& where, const std::string& message,
+[[nodiscard]] bool is_wanted(Level level, const Place& where) noexcept;
+void write(Level level, const Place& where, const std::string& message,
            const Subject* subject = nullptr) noexcept;
 
 inline const Subject* subject_in() {
@@ -68,7 +75,7 @@ const Subject* subject_in(const First& first, const Rest&... rest) {
 }
 
 template <typename... Args>
-void line(Level level, const std::source_location& where, fmt::format_string<Args...> format,
+void line(Level level, const Place& where, fmt::format_string<Args...> format,
           Args&&... args) noexcept {
     if (!is_wanted(level, where))
         return;
