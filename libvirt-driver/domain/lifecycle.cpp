@@ -50,6 +50,8 @@ LiveRecord record_of(const Domain& domain) {
     record.reason = view.reason;
     record.persistent = view.persistent;
     record.autodestroy = domain.running && domain.running->autodestroy;
+    if (domain.running)
+        record.asked_while_paused = domain.running->asked_while_paused;
     return record;
 }
 
@@ -269,6 +271,7 @@ void Lifecycle::request(const Job& job, backend::Request what) {
         log::info("domain '{}' is paused and will be asked when it is resumed",
                   log::Subject{view.name, view.uuid});
         job.domain().running->asked_while_paused = what;
+        note_live(job.domain());
         return;
     }
     static_cast<void>(context_.backend.request(view.uuid, {what}));

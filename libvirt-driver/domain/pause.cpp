@@ -58,9 +58,9 @@ void Lifecycle::resume(const Job& job) {
                                 view.name));
     context_.backend.resume(view.uuid);
     domain.set_state(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_UNPAUSED);
+    const auto asked = std::exchange(domain.running->asked_while_paused, std::nullopt);
     note_live(domain);
     push(domain, VIR_DOMAIN_EVENT_RESUMED, VIR_DOMAIN_EVENT_RESUMED_UNPAUSED);
-    const auto asked = std::exchange(domain.running->asked_while_paused, std::nullopt);
     if (!asked)
         return;
     try {

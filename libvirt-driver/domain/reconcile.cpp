@@ -184,6 +184,7 @@ void Reconciler::take_over(const Job& job, const Lifecycle::Survivor& survivor,
         record != nullptr && record->state != VIR_DOMAIN_RUNNING && (has_ended(state) || paused);
     if (answered && paused) {
         domain.set_state(VIR_DOMAIN_PAUSED, record->reason);
+        domain.running->asked_while_paused = record->asked_while_paused;
         if (record->reason == VIR_DOMAIN_PAUSED_DUMP)
             end_dump(job);
     } else if (answered) {  // the earlier daemon has; `preserve` left it so

@@ -11,10 +11,12 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "backend/backend.h"
 #include "domain/definition.h"
 
 namespace mk::domain {
@@ -32,6 +34,7 @@ struct LiveRecord {
     int reason = 0;  // virDomain<State>Reason
     bool persistent = false;
     bool autodestroy = false;
+    std::optional<backend::Request> asked_while_paused = {};  // poweroff or reboot
     bool operator==(const LiveRecord&) const = default;
 };
 

@@ -20,15 +20,34 @@ namespace {
 
 constexpr std::string_view suffix = ".xml";
 
+// Of what a paused domain can be asked for.
+const std::map<std::string, backend::Request> requests = {
+    {"poweroff", backend::Request::poweroff},
+    {"reboot", backend::Request::reboot},
+};
+
+std::string print_asked(const std::optional<backend::Request>& asked) {
+    for (const auto& [name, request] : requests)
+        if (asked == request)
+            return fmt::format(" asked='{}'", name);
+    return "";
+}
+
+std::optional<backend::Request> read_asked(const xmlNode* node) {
+    const auto found = requests.find(xml_attribute(node, "asked").value_or(""));
+    return found == requests.end() ? std::nullopt : std::optional(found->second);
+}
+
 std::string print_record(const LiveRecord& record) {
     const auto yes_no = [](bool value) { return value ? "yes" : "no"; };
     return fmt::format(
         "<domstatus state='{}' reason='{}' id='{}' persistent='{}' autodestroy='{}'\n"
-        "           cpus='{}' known='{}' nodeset='{}' tty='{}'>\n{}</domstatus>\n",
+        "           cpus='{}' known='{}' nodeset='{}' tty='{}'{}>\n{}</domstatus>\n",
         record.state, record.reason, record.details.id, yes_no(record.persistent),
         yes_no(record.autodestroy), print_cpus(record.details.cpus),
         record.details.known_cpus.to_string(), xml_escape_attribute(record.details.numa_nodeset),
-        xml_escape_attribute(record.details.tty), format(record.definition));
+        xml_escape_attribute(record.details.tty), print_asked(record.asked_while_paused),
+        format(record.definition));
 }
 
 std::string required(const xmlNode* node, const char* name) {
@@ -70,6 +89,7 @@ LiveRecord read_record(const std::string& text, const std::string& name) {
     record.reason = number<int>(root, "reason");
     record.persistent = required(root, "persistent") == "yes";
     record.autodestroy = required(root, "autodestroy") == "yes";
+    record.asked_while_paused = read_asked(root);
     return record;
 }
 

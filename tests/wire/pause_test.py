@@ -46,6 +46,17 @@ class Pause(WireTest):
             run_until(lambda: (libvirt.VIR_DOMAIN_EVENT_STOPPED,
                                libvirt.VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN) in seen)
 
+    def test_shutdown_of_a_paused_domain_outlives_the_daemon(self):
+        self.virsh("suspend", "web")
+        self.virsh("shutdown", "web")
+        self.daemon.restart()
+        self.assertEqual(self.state(), "paused (user)")
+        self.daemon.restart()  # it knows what it did not hear itself
+        with LifecycleEvents(self.connect()) as seen:
+            self.virsh("resume", "web")
+            run_until(lambda: (libvirt.VIR_DOMAIN_EVENT_STOPPED,
+                               libvirt.VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN) in seen)
+
     def test_nmi_prints_where_the_cpus_are(self):
         with self.terminal("console", "web", "--force") as console:
             self.virsh("inject-nmi", "web")

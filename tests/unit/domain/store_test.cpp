@@ -55,7 +55,8 @@ struct StoreTest : testing::Test {
                 .state = 1,
                 .reason = 5,
                 .persistent = true,
-                .autodestroy = true};
+                .autodestroy = true,
+                .asked_while_paused = mk::backend::Request::reboot};
     }
     void write(const fs::path& path, const std::string& text) const { std::ofstream(path) << text; }
     // What a user sees of the whole store.
