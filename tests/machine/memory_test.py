@@ -73,8 +73,58 @@ def near(value, wanted, what=""):
 """
 
 
+# Pages in a pipe are held, so they cannot be moved; the kernel takes them from where added memory
+# is, as it does all that can be moved in general.
+PIN = """
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+int main(void)
+{
+    size_t size = 64 << 12;
+    struct iovec pages = {.iov_len = size};
+    int ends[2];
+
+    pages.iov_base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages.iov_base == MAP_FAILED || pipe(ends) || fcntl(ends[1], F_SETPIPE_SZ, size) < 0)
+        return 1;
+    memset(pages.iov_base, 1, size);
+    if (vmsplice(ends[1], &pages, 1, 0) != (ssize_t)size)
+        return 1;
+    return pause();
+}
+"""
+
+
 class Memory(MachineTest):
     uses_daemon = False
+
+    def test_block_that_cannot_be_emptied_is_given_up_after_its_time(self):
+        initrd = self.initrd_with("pin", self.program(PIN))
+        self.script(PRELUDE.replace(INITRD, initrd), """
+            console = boot()
+            partition.add_memory(BLOCK, align=BLOCK)
+            [(start, size, _)] = partition.ranges(TAKEN)
+            assert partition.ask_memory(MEMORY_ADD, start, size) == (0, size)
+            assert command(console, "/pin & sleep 1; kill -0 $!") == 0
+            began = time.monotonic()
+            assert partition.ask_memory(MEMORY_REMOVE, start, size) == (-errno.EBUSY, 0)
+            assert time.monotonic() - began > 25, "it was not tried"
+            assert [part[:2] for part in partition.ranges(GIVEN)] == [(start, size)]
+            # One that is withdrawn ends at once, whatever holds it.
+            partition.request(MEMORY_REMOVE, start, size)
+            partition.withdraw(MEMORY_CHANNEL)
+            assert partition.answer() == (-errno.EINTR, 0)
+            assert command(console, "killall pin; sleep 1") == 0
+            assert partition.ask_memory(MEMORY_REMOVE, start, size) == (0, size)
+            assert partition.remove_memory() == size
+            partition.destroy()
+            """, limit_s=2 * LIMIT_S)
 
     def test_blocks_come_and_go(self):
         self.script(PRELUDE, """

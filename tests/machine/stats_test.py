@@ -2,7 +2,10 @@
 """What an app kernel tells of itself without being asked, and how clients see it."""
 
 from device_test import BOOT
-from lib.testing import RESUMED, SUSPENDED, MachineTest
+from lib.testing import CRASHED, RESUMED, SUSPENDED, MachineTest
+
+FLOOD = ("insmod /mk_test_flood.ko "
+         "shm=$(sed 's/.*multikernel.shm=\\([^ ]*\\).*/\\1/' /proc/cmdline)")
 
 
 class StatsPage(MachineTest):
@@ -105,19 +108,44 @@ class Told(MachineTest):
         self.assertEqual(self.virsh("domid", "web"), identity)
         self.assertEqual(self.state("web"), "running (booted)")
 
+    def _lower_the_limit(self):
+        """An emulated machine does not get to what a real one calls a flood."""
+        limit = "/sys/module/multikernel_host/parameters/doorbells_per_second"
+        self.addCleanup(self.run_in, f"echo {self.run_in('cat ' + limit)} >{limit}")
+        self.run_in(f"echo 200 >{limit}")
+
+    def test_flood_from_cpus_that_do_not_obey_ends_by_reset(self):
+        module = self.kernel_module("mk_test_flood")
+        console = self.start("web", vcpus=2, memory_mib=320,
+                             initrd=self.initrd_with("mk_test_flood.ko", module),
+                             more="<on_crash>preserve</on_crash>")
+        console.command("until [ $(nproc) = 2 ]; do usleep 100000; done")
+        self._lower_the_limit()
+        with self.events() as events:
+            console.type(f"{FLOOD} deaf=1")
+            events.wait_for("web", CRASHED)
+        self.assertEqual(self.state("web"), "crashed (panicked)")
+        self.assertIn("stopped: it did not obey", self.run_in("dmesg"))
+        self.script("""
+            [(identity, _, _)] = Device().list()
+            partition = Device().open(identity)
+            assert partition.query().panic.startswith(b"stopped by the host"), partition.query().panic
+            before = partition.query().doorbells
+            time.sleep(1)  # the silence is the test
+            assert partition.query().doorbells == before
+            """)
+        self.virsh("reset", "web")
+        self.assertEqual(console.comes_up_again().command("echo $((6*7))"), "42")
+
     def test_flood_of_doorbells_pauses_the_sender(self):
         self.start("db").leave()
         module = self.kernel_module("mk_test_flood")
         console = self.start("web", vcpus=2, memory_mib=320,
                              initrd=self.initrd_with("mk_test_flood.ko", module))
         console.command("until [ $(nproc) = 2 ]; do usleep 100000; done")
-        # An emulated machine does not get to what a real one calls a flood.
-        limit = "/sys/module/multikernel_host/parameters/doorbells_per_second"
-        self.addCleanup(self.run_in, f"echo {self.run_in('cat ' + limit)} >{limit}")
-        self.run_in(f"echo 200 >{limit}")
+        self._lower_the_limit()
         with self.events() as events:
-            console.type("insmod /mk_test_flood.ko "
-                         "shm=$(sed 's/.*multikernel.shm=\\([^ ]*\\).*/\\1/' /proc/cmdline)")
+            console.type(FLOOD)
             events.wait_for("web", SUSPENDED)
             self.assertIn("paused", self.state("web"))
             self.virsh("resume", "web")  # it rings on, and is paused again

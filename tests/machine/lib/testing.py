@@ -181,10 +181,19 @@ class MachineTest(unittest.TestCase):
                          f"OUTPUT={work}"])
             return pathlib.Path(work, f"{name}.ko").read_bytes()
 
+    def program(self, source):
+        """The bytes of a program, from C, that needs nothing but a kernel."""
+        with tempfile.TemporaryDirectory() as work:
+            path = pathlib.Path(work, "program")
+            subprocess.run(["cc", "-static", "-Os", "-s", "-Wall", "-Werror", "-x", "c", "-o",
+                            path, "-"], input=source.encode(), check=True)
+            return path.read_bytes()
+
     def initrd_with(self, name, content):
         """Path in the machine of the initramfs with one more file in its root."""
         with tempfile.TemporaryDirectory() as work:
             pathlib.Path(work, name).write_bytes(content)
+            pathlib.Path(work, name).chmod(0o755)
             cpio = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=work, check=True,
                                   input=f"{name}\n".encode(), stdout=subprocess.PIPE).stdout
         self.put("/root/more.cpio", cpio)

@@ -5,6 +5,7 @@
  * installed.
  *
  *   insmod mk_test_flood.ko shm=0x...	as multikernel.shm= of the command line says
+ *   deaf=1	from within an NMI, so that no other NMI is heard
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -16,6 +17,7 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <asm/apic.h>
+#include <asm/nmi.h>
 
 #define DOORBELL_AT	32	/* mk_host_page.doorbell of multikernel_shared.h */
 
@@ -23,31 +25,55 @@ static unsigned long shm;
 module_param(shm, ulong, 0);
 MODULE_PARM_DESC(shm, "physical address of the control area");
 
+static bool deaf;
+module_param(deaf, bool, 0);
+MODULE_PARM_DESC(deaf, "hear no NMI meanwhile");
+
 static u64 doorbell;
 static struct task_struct *threads[NR_CPUS];
+
+static void send(u32 apic_id, u32 command)
+{
+	while (native_apic_mem_read(APIC_ICR) & APIC_ICR_BUSY)
+		cpu_relax();
+	native_apic_mem_write(APIC_ICR2, apic_id << 24);
+	native_apic_mem_write(APIC_ICR, command);
+}
 
 static int flood(void *unused)
 {
 	local_irq_disable();
-	for (;;) {
-		while (native_apic_mem_read(APIC_ICR) & APIC_ICR_BUSY)
-			cpu_relax();
-		native_apic_mem_write(APIC_ICR2, upper_32_bits(doorbell) << 24);
-		native_apic_mem_write(APIC_ICR, APIC_DM_FIXED | (doorbell & 0xff));
-	}
+	if (deaf)	/* it ends in on_nmi() */
+		send(native_apic_mem_read(APIC_ID) >> 24, APIC_DM_NMI);
+	for (;;)
+		send(upper_32_bits(doorbell), APIC_DM_FIXED | (doorbell & 0xff));
 	return 0;
+}
+
+/* Ours is the only one that comes before the flood, and until this returns, the last. */
+static int on_nmi(unsigned int type, struct pt_regs *regs)
+{
+	for (;;)
+		send(upper_32_bits(doorbell), APIC_DM_FIXED | (doorbell & 0xff));
+	return NMI_HANDLED;
 }
 
 static int __init flood_init(void)
 {
 	unsigned int cpu, me;
 	void *page;
+	int ret;
 
 	page = memremap(shm, PAGE_SIZE, MEMREMAP_WB);
 	if (!page)
 		return -ENOMEM;
 	doorbell = READ_ONCE(*(u64 *)(page + DOORBELL_AT));
 	memunmap(page);
+	if (deaf) {
+		ret = register_nmi_handler(NMI_LOCAL, on_nmi, NMI_FLAG_FIRST, "mk_flood");
+		if (ret)
+			return ret;
+	}
 	pr_info("from %u CPUs\n", num_online_cpus());
 	for_each_online_cpu(cpu) {
 		threads[cpu] = kthread_create_on_cpu(flood, NULL, cpu, "mk_flood/%u");
