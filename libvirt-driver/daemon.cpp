@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "admin/program.h"
 #include "api/dispatch.h"
 #include "daemon_conf.h"
 #include "rpc/server.h"
@@ -56,7 +57,10 @@ SocketSettings socket_settings(const DaemonOptions& options, const DaemonConf& c
     return {.folder = ours ? options.socket_dir : conf.socket_dir,
             .group = conf.socket_group,
             .mode = conf.socket_mode.value_or(conf.polkit ? for_all : for_owner),
-            .read_only_mode = conf.read_only_socket_mode};
+            .read_only_mode = conf.read_only_socket_mode,
+            .admin_mode = conf.admin_socket_mode,
+            .queue = conf.socket_queue,
+            .admin_queue = conf.admin_socket_queue};
 }
 
 bool has_active_domain(const domain::Driver& driver) {
@@ -69,26 +73,55 @@ bool has_active_domain(const domain::Driver& driver) {
 
 using MainLoop = std::unique_ptr<GMainLoop, decltype(&g_main_loop_unref)>;
 
-// Runs the loop until a signal or --timeout ends it.
-void run_loop(const DaemonOptions& options, domain::Driver& driver, const rpc::Server& server) {
-    const MainLoop loop(g_main_loop_new(nullptr, FALSE), g_main_loop_unref);
-    const auto quit = [&loop] { g_main_loop_quit(loop.get()); };
+// Ends the daemon after so long without clients and partitions.
+class IdleTimer {
+  public:
+    IdleTimer(std::function<bool()> in_use, std::function<void()> quit)
+        : in_use_(std::move(in_use)), quit_(std::move(quit)) {}
+
+    void set(unsigned timeout_s) {
+        idle_s_ = 0;
+        tick_.reset();
+        if (timeout_s > 0)
+            tick_ = EventSource::timer(1000, [this, timeout_s] {
+                idle_s_ = in_use_() ? 0 : idle_s_ + 1;
+                if (idle_s_ >= timeout_s)
+                    quit_();
+            });
+    }
+
+  private:
+    const std::function<bool()> in_use_;
+    const std::function<void()> quit_;
+    EventSource tick_;
+    unsigned idle_s_ = 0;
+};
+
+struct Servers {
+    rpc::Server& main;
+    rpc::Server& admin;
+};
+
+void listen_on(Sockets& sockets, const Servers& servers, const DaemonConf& conf) {
+    for (auto& socket : sockets.take()) {
+        auto& server = socket.admin ? servers.admin : servers.main;
+        const bool ask = socket.read_only ? conf.polkit_read_only : conf.polkit;
+        server.listen(std::move(socket.fd), {.read_only = socket.read_only,
+                                             .authenticate = ask && !socket.admin,
+                                             .trusted_only = socket.admin});
+    }
+}
+
+// Runs the loop until a signal ends it.
+void run_loop(GMainLoop* loop, const DaemonOptions& options, domain::Driver& driver) {
+    const auto quit = [loop] { g_main_loop_quit(loop); };
     const auto terminate = EventSource::on_signal(SIGTERM, quit);
     const auto interrupt = EventSource::on_signal(SIGINT, quit);
     const auto hang_up = EventSource::on_signal(SIGHUP, [&options] { reload(options); });
     const auto heartbeats = EventSource::timer(1000, [&driver] { driver.look_at_heartbeats(); });
-    EventSource idle;
-    unsigned idle_s = 0;
-    if (options.timeout_s > 0)
-        idle = EventSource::timer(1000, [&] {
-            const bool in_use = server.clients() > 0 || has_active_domain(driver);
-            idle_s = in_use ? 0 : idle_s + 1;
-            if (idle_s >= options.timeout_s)
-                quit();
-        });
     sd_notify(0, "READY=1");
     log::info("ready");
-    g_main_loop_run(loop.get());
+    g_main_loop_run(loop);
     sd_notify(0, "STOPPING=1");
     log::info("ending; partitions run on");
 }
@@ -109,13 +142,25 @@ void run_daemon(const DaemonOptions& options, std::unique_ptr<backend::Backend> 
     access::Polkit polkit;
     rpc::Server server(conf.server,
                        {api::remote_program(driver, polkit, {.socket_dir = options.socket_dir})});
-    for (auto& socket : sockets.take())
-        server.listen(std::move(socket.fd),
-                      {.read_only = socket.read_only,
-                       .authenticate = socket.read_only ? conf.polkit_read_only : conf.polkit});
+    admin::Administered administered;
+    rpc::Server admin_server(conf.admin, {admin::program(administered)});
+    const MainLoop loop(g_main_loop_new(nullptr, FALSE), g_main_loop_unref);
+    const auto quit = [&loop] { g_main_loop_quit(loop.get()); };
+    IdleTimer idle(
+        [&] {
+            return !server.clients().empty() || !admin_server.clients().empty() ||
+                   has_active_domain(driver);
+        },
+        quit);
+    administered = {.servers = {{"virtmultikerneld", &server}, {"admin", &admin_server}},
+                    .set_timeout = [&idle](unsigned timeout_s) { idle.set(timeout_s); },
+                    .shut_down = quit};
+    listen_on(sockets, {server, admin_server}, conf);
+    idle.set(options.timeout_s);
     server.run_in_background([&driver] { driver.autostart(); });
-    run_loop(options, driver, server);
+    run_loop(loop.get(), options, driver);
     driver.end_autostart();
+    admin_server.stop();
     server.stop();
 }
 

@@ -61,6 +61,17 @@ const Key keys[] = {
      [](auto& conf, auto& set) { conf.server.workers.priority = set.count(0, most_workers); }},
     {"max_client_requests",
      [](auto& conf, auto& set) { conf.server.max_client_requests = set.count(1, 1000); }},
+    {"max_queued_clients", [](auto& conf, auto& set) { conf.socket_queue = set.count(1, 100000); }},
+    {"admin_min_workers",
+     [](auto& conf, auto& set) { conf.admin.workers.min = set.count(0, most_workers); }},
+    {"admin_max_workers",
+     [](auto& conf, auto& set) { conf.admin.workers.max = set.count(1, most_workers); }},
+    {"admin_max_clients",
+     [](auto& conf, auto& set) { conf.admin.max_clients = set.count(1, 100000); }},
+    {"admin_max_queued_clients",
+     [](auto& conf, auto& set) { conf.admin_socket_queue = set.count(1, 100000); }},
+    {"admin_max_client_requests",
+     [](auto& conf, auto& set) { conf.admin.max_client_requests = set.count(1, 1000); }},
     {"keepalive_interval",
      [](auto& conf, auto& set) { conf.server.keepalive_interval_ms = interval_ms(set); }},
     {"keepalive_count",
@@ -87,6 +98,8 @@ DaemonConf parse_conf(std::string_view text, const std::string& name) {
             throw setting.wrong("is no key of this daemon");
         known->apply(conf, setting);
     }
+    auto& server = conf.server;
+    server.max_anonymous_clients = std::min(server.max_anonymous_clients, server.max_clients);
     return conf;
 }
 

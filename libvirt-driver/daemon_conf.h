@@ -21,6 +21,12 @@ namespace mk {
 // virtmultikerneld.conf.
 struct DaemonConf {
     rpc::Settings server;
+    // libvirt's, as its file documents them.
+    rpc::Settings admin = {.max_clients = 5,
+                           .max_anonymous_clients = 0,
+                           .workers = {.min = 1, .max = 5, .priority = 0}};
+    unsigned socket_queue = 1000;
+    unsigned admin_socket_queue = 5;
     // Whether clients that are not root have to ask polkit. libvirt's default, too: a daemon that
     // is not root's serves its own user.
     bool polkit = geteuid() == 0;

@@ -19,6 +19,7 @@ constexpr const char* description =
     "Files:\n"
     "  /etc/libvirt/virtmultikerneld.conf       configuration\n"
     "  /run/libvirt/virtmultikerneld-sock[-ro]  sockets, unless systemd passes them\n"
+    "  /run/libvirt/virtmultikerneld-admin-sock the same, for virt-admin\n"
     "  /run/virtmultikerneld.pid                held while the daemon runs\n"
     "SIGHUP reads the log settings again. Partitions run on when the daemon ends.\n";
 

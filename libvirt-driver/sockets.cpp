@@ -23,7 +23,15 @@ namespace mk {
 namespace {
 
 constexpr const char* socket_name = "virtmultikerneld-sock";
-constexpr const char* read_only_suffix = "-ro";
+constexpr const char* read_only_name = "virtmultikerneld-sock-ro";
+constexpr const char* admin_name = "virtmultikerneld-admin-sock";
+
+// What it is for, by its name.
+ListeningSocket kind_of(Fd fd, std::string_view path) {
+    return {.fd = std::move(fd),
+            .read_only = path.ends_with(read_only_name),
+            .admin = path.ends_with(admin_name)};
+}
 
 std::string path_of(int fd) {
     sockaddr_un address{};
@@ -92,14 +100,13 @@ PidFile::~PidFile() {
 }
 
 Sockets::Sockets(const SocketSettings& settings) {
-    if (take_over())
+    if (take_over(settings))
         return;
     const std::string& folder = settings.folder;
     if (mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST)
         throw Error::from_errno(fmt::format("make {}", folder));
-    const std::string path = folder + "/" + socket_name;
-    make(path, settings, false);
-    make(path + read_only_suffix, settings, true);
+    for (const auto* const name : {socket_name, read_only_name, admin_name})
+        make(folder + "/" + name, settings);
 }
 
 Sockets::~Sockets() {
@@ -107,7 +114,7 @@ Sockets::~Sockets() {
         unlink(path.c_str());
 }
 
-bool Sockets::take_over() {
+bool Sockets::take_over(const SocketSettings& settings) {
     const int count = sd_listen_fds(1);
     if (count < 0)
         throw Error::from_errno("take over systemd's sockets", -count);
@@ -116,13 +123,20 @@ bool Sockets::take_over() {
         if (sd_is_socket_unix(fd, SOCK_STREAM, 1, nullptr, 0) <= 0)
             throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
                         "systemd passed something that is no listening unix socket");
-        sockets_.push_back(
-            {.fd = std::move(owned), .read_only = path_of(fd).ends_with(read_only_suffix)});
+        listen(kind_of(std::move(owned), path_of(fd)), settings);
     }
     return count > 0;
 }
 
-void Sockets::make(const std::string& path, const SocketSettings& settings, bool read_only) {
+// Also what systemd has passed: how many may wait is the configuration's to say.
+void Sockets::listen(ListeningSocket socket, const SocketSettings& settings) {
+    const unsigned queue = socket.admin ? settings.admin_queue : settings.queue;
+    if (::listen(socket.fd.get(), static_cast<int>(queue)) != 0)
+        throw Error::from_errno("listen on a socket");
+    sockets_.push_back(std::move(socket));
+}
+
+void Sockets::make(const std::string& path, const SocketSettings& settings) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof(address.sun_path))
@@ -142,11 +156,12 @@ void Sockets::make(const std::string& path, const SocketSettings& settings, bool
     if (bound != 0)
         throw Error::from_errno(fmt::format("make {}", path), reason);
     made_.push_back(path);
-    open_to(path, settings.group, read_only ? settings.read_only_mode : settings.mode);
-    constexpr int backlog = 1000;  // libvirt's max_queued_clients
-    if (::listen(fd.get(), backlog) != 0)
-        throw Error::from_errno(fmt::format("listen on {}", path));
-    sockets_.push_back({.fd = std::move(fd), .read_only = read_only});
+    ListeningSocket made = kind_of(std::move(fd), path);
+    open_to(path, settings.group,
+            made.admin       ? settings.admin_mode
+            : made.read_only ? settings.read_only_mode
+                             : settings.mode);
+    listen(std::move(made), settings);
 }
 
 }  // namespace mk

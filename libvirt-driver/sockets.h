@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The daemon's two sockets, passed by systemd or made here, and the file that says who is the
+// The daemon's sockets, passed by systemd or made here, and the file that says who is the
 // daemon. Not for what comes through the sockets.
 #pragma once
 
@@ -28,6 +28,7 @@ class PidFile {
 struct ListeningSocket {
     Fd fd;
     bool read_only = false;
+    bool admin = false;
 };
 
 // Of sockets that systemd does not pass.
@@ -36,11 +37,14 @@ struct SocketSettings {
     std::string group = {};  // empty: the daemon's own
     unsigned mode = 0700;
     unsigned read_only_mode = 0777;
+    unsigned admin_mode = 0700;
+    unsigned queue = 1000;  // clients that wait to be accepted
+    unsigned admin_queue = 5;
 };
 
 class Sockets {
   public:
-    // What systemd passed; else both, in the place of what a daemon that is gone left there.
+    // What systemd passed; else all, in the place of what a daemon that is gone left there.
     // REQUIRES: the pid file is held. Throws Error.
     explicit Sockets(const SocketSettings& settings);
     Sockets(const Sockets&) = delete;
@@ -50,8 +54,9 @@ class Sockets {
     [[nodiscard]] std::vector<ListeningSocket> take() { return std::move(sockets_); }
 
   private:
-    bool take_over();
-    void make(const std::string& path, const SocketSettings& settings, bool read_only);
+    bool take_over(const SocketSettings& settings);
+    void make(const std::string& path, const SocketSettings& settings);
+    void listen(ListeningSocket socket, const SocketSettings& settings);
 
     std::vector<ListeningSocket> sockets_;
     std::vector<std::string> made_;

@@ -14,6 +14,7 @@ namespace mk::rpc {
 
 Client::Client(Channel channel, const Peer& peer, const Shared& shared)
     : channel_(std::move(channel)),
+      peer_(peer),
       shared_(shared),
       session_(peer.identity, peer.read_only,
                {.send = [this](std::string frame) { send_unasked(std::move(frame)); },

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <deque>
 #include <map>
 #include <memory>
@@ -60,9 +61,11 @@ class Client : public std::enable_shared_from_this<Client> {
     static constexpr std::size_t unread_limit = 1U << 20;
 
     struct Peer {
+        std::uint64_t id = 0;  // of all the clients that its server ever had
         Identity identity;
-        bool read_only = false;
+        bool read_only = false;  // from the start
         bool authenticated = true;
+        std::time_t connected_at = 0;
     };
 
     Client(Channel channel, const Peer& peer, const Shared& shared);
@@ -70,6 +73,9 @@ class Client : public std::enable_shared_from_this<Client> {
     Client& operator=(const Client&) = delete;
     ~Client() = default;
 
+    [[nodiscard]] const Peer& peer() const noexcept { return peer_; }
+    [[nodiscard]] bool read_only() const noexcept { return session_.read_only(); }
+    [[nodiscard]] bool has(const Session& session) const noexcept { return &session == &session_; }
     // Serves it. Until then it only waits for its turn.
     void start();
     [[nodiscard]] bool disconnected() const noexcept { return disconnected_; }
@@ -127,6 +133,7 @@ class Client : public std::enable_shared_from_this<Client> {
     void finish_if_done();
 
     Channel channel_;
+    const Peer peer_;
     const Shared& shared_;
     Session session_;
     protocol::FrameReader reader_;

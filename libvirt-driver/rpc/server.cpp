@@ -98,12 +98,19 @@ void Server::accept_from(const Listener& listener) {
     }
     const Identity peer = peer_of(socket);
     const bool trusted = peer.uid == 0 || peer.uid == geteuid();
+    if (!trusted && listener.access.trusted_only) {
+        log::warning("user {} (process {}) was turned away: this socket is for root", peer.uid,
+                     peer.pid);
+        return;
+    }
     ++unfinished_;
     clients_.push_back(std::make_shared<Client>(
         Channel(std::move(socket)),
-        Client::Peer{.identity = peer,
+        Client::Peer{.id = next_id_++,
+                     .identity = peer,
                      .read_only = listener.access.read_only,
-                     .authenticated = trusted || !listener.access.authenticate},
+                     .authenticated = trusted || !listener.access.authenticate,
+                     .connected_at = std::time(nullptr)},
         shared_));
     waiting_.push_back(clients_.back());
     start_waiting();
@@ -132,6 +139,22 @@ void Server::disconnected(Client* client) {
     if (anonymous_.erase(client) > 0)
         start_waiting();
     std::erase_if(clients_, [&](const auto& each) { return each.get() == client; });
+    update_listening();
+}
+
+Server::ClientLimits Server::client_limits() const noexcept {
+    return {.all = shared_.settings.max_clients,
+            .anonymous = shared_.settings.max_anonymous_clients};
+}
+
+void Server::set_client_limits(const ClientLimits& limits) {
+    if (limits.anonymous > limits.all)
+        throw Error(VIR_ERR_INVALID_ARG,
+                    "the number of clients that wait for authentication cannot be larger than that "
+                    "of all clients");
+    shared_.settings.max_clients = limits.all;
+    shared_.settings.max_anonymous_clients = limits.anonymous;
+    start_waiting();
     update_listening();
 }
 

@@ -30,6 +30,8 @@ class Server {
         bool read_only = false;
         // Peers other than root and this process's own user have to authenticate first.
         bool authenticate = false;
+        // … or are turned away, whatever the file's mode is.
+        bool trusted_only = false;
     };
     // Serves a listening unix socket.
     void listen(Fd socket, const Access& access);
@@ -42,9 +44,21 @@ class Server {
     // loop meanwhile.
     void stop();
 
-    [[nodiscard]] std::size_t clients() const noexcept { return clients_.size(); }
+    [[nodiscard]] const std::vector<std::shared_ptr<Client>>& clients() const noexcept {
+        return clients_;
+    }
     // Those of them that are not authenticated and not waiting for their turn.
     [[nodiscard]] std::size_t anonymous_clients() const noexcept { return anonymous_.size(); }
+
+    struct ClientLimits {
+        unsigned all = 0;
+        unsigned anonymous = 0;  // 0: any number
+    };
+    [[nodiscard]] ClientLimits client_limits() const noexcept;
+    // Those that are there stay. Throws Error(VIR_ERR_INVALID_ARG): more anonymous ones than all.
+    void set_client_limits(const ClientLimits& limits);
+
+    [[nodiscard]] WorkerPool& workers() noexcept { return workers_; }
 
   private:
     struct Listener {
@@ -65,8 +79,9 @@ class Server {
     std::vector<std::shared_ptr<Client>> clients_;  // connected
     std::set<const Client*> anonymous_;             // of those, served and not authenticated
     std::deque<std::weak_ptr<Client>> waiting_;     // until there are fewer anonymous ones
-    std::size_t unfinished_ = 0;                    // connected, or with calls that still run
-    EventSource accept_again_;                      // after the process ran out of descriptors
+    std::uint64_t next_id_ = 1;
+    std::size_t unfinished_ = 0;  // connected, or with calls that still run
+    EventSource accept_again_;    // after the process ran out of descriptors
     bool stopped_ = false;
 };
 

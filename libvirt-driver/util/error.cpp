@@ -68,6 +68,10 @@ std::string_view error_format(virErrorNumber code) noexcept {
             return "Domain snapshot not found: %s";
         case VIR_ERR_NO_DOMAIN_CHECKPOINT:
             return "Domain checkpoint not found: %s";
+        case VIR_ERR_NO_CLIENT:
+            return "Client not found: %s";
+        case VIR_ERR_NO_SERVER:
+            return "Server not found: %s";
         case VIR_ERR_OPERATION_UNSUPPORTED:
             return "Operation not supported: %s";
         case VIR_ERR_RESOURCE_BUSY:

@@ -5,7 +5,8 @@ import re
 
 from lib.testing import STOPPED, USERSPACE_UP, MachineTest
 
-UNITS = "virtmultikerneld.service virtmultikerneld.socket virtmultikerneld-ro.socket"
+UNITS = "virtmultikerneld.service virtmultikerneld.socket virtmultikerneld-ro.socket " \
+        "virtmultikerneld-admin.socket"
 
 
 class Daemon(MachineTest):

@@ -17,6 +17,7 @@ INCLUDES = {
     "util": set(),
     "rpc": {"protocol"},
     "access": set(),
+    "admin": {"protocol", "rpc"},
     "relay": {"protocol", "rpc"},
     "api": {"access", "domain", "host", "protocol", "relay", "rpc", "backend", "dump"},
     "domain": {"host", "image", "backend", "dump"},

@@ -71,10 +71,10 @@ def read_error(reply):
 class RawClient:
     """One connection; `opened` as a stock client would, unless told otherwise."""
 
-    def __init__(self, daemon, *, opened=True, readonly=False):
+    def __init__(self, daemon, *, opened=True, readonly=False, name=None):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(LIMIT_S)
-        name = "virtmultikerneld-sock" + ("-ro" if readonly else "")
+        name = name or "virtmultikerneld-sock" + ("-ro" if readonly else "")
         self.socket.connect(str(daemon.folder / name))
         self.serial = 0
         self.received = b""

@@ -32,7 +32,8 @@ MASKED = ("apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_
           "systemd-update-done.service systemd-update-utmp-runlevel.service "
           "systemd-update-utmp.service systemd-user-sessions.service").split()
 STARTED = ("machine-ready.service", "machine-ssh.service", "virtmultikerneld.service",
-           "virtmultikerneld.socket", "virtmultikerneld-ro.socket", "multikernel-guests.service")
+           "virtmultikerneld.socket", "virtmultikerneld-ro.socket",
+           "virtmultikerneld-admin.socket", "multikernel-guests.service")
 MAKE_INITRD = FILES.parents[2] / "virsh-ext" / "virt-multikernel-mkinitramfs"
 INITRD = pathlib.Path("var/lib/multikernel/initrd.img")  # as README's recipe has it
 UNITS = pathlib.Path("usr/lib/systemd/system")
