@@ -80,10 +80,6 @@ void Lifecycle::note_end(const Domain& domain, const Ending& ending) noexcept {
 
 void Lifecycle::start(const Job& job, const std::shared_ptr<const Definition>& definition,
                       const StartOptions& options) {
-    if (options.paused)
-        throw Error(VIR_ERR_OPERATION_UNSUPPORTED,
-                    "a domain cannot be started paused: an app kernel can be held only once it has "
-                    "booted; start it, then suspend it");
     try {
         run_steps(job, definition, options);
     } catch (const Error& error) {
@@ -94,8 +90,12 @@ void Lifecycle::start(const Job& job, const std::shared_ptr<const Definition>& d
     log::info("domain '{}' started on CPUs {}", log::Subject{definition->name, definition->uuid},
               job.domain().running->grant.holding().all_cpus().to_string());
     push(job.domain(), VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED);
+    if (options.paused)
+        push(job.domain(), VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_PAUSED);
 }
 
+// A domain that is started paused has all that it needs, and no CPU of it runs: resume() is what
+// boots it.
 void Lifecycle::run_steps(const Job& job, const std::shared_ptr<const Definition>& definition,
                           const StartOptions& options) {
     Domain& domain = job.domain();
@@ -117,14 +117,18 @@ void Lifecycle::run_steps(const Job& job, const std::shared_ptr<const Definition
     record.definition = *definition;
     record.details = {context_.domains.next_id(), partition.grant().cpus(), partition.known_cpus(),
                       console.hub().tty(), nodeset(partition.grant().memory())};
-    record.state = VIR_DOMAIN_RUNNING;
-    record.reason = VIR_DOMAIN_RUNNING_BOOTED;
+    record.state = options.paused ? VIR_DOMAIN_PAUSED : VIR_DOMAIN_RUNNING;
+    record.reason = options.paused ? static_cast<int>(VIR_DOMAIN_PAUSED_USER)
+                                   : static_cast<int>(VIR_DOMAIN_RUNNING_BOOTED);
     record.persistent = domain.view().persistent;
     record.autodestroy = options.autodestroy;
     LiveRecordStep live_record(context_, record);
 
-    context_.backend.start(definition->uuid);
-    const auto state = attach_console(domain.uuid(), console.hub(), nullptr);
+    auto state = backend::State::loaded;
+    if (!options.paused) {
+        context_.backend.start(definition->uuid);
+        state = attach_console(domain.uuid(), console.hub(), nullptr);
+    }
 
     auto running = std::make_unique<Running>();
     running->autodestroy = options.autodestroy;
@@ -134,6 +138,8 @@ void Lifecycle::run_steps(const Job& job, const std::shared_ptr<const Definition
     live_record.commit();
     domain.running = std::move(running);
     activate(domain, definition, record.details);
+    if (options.paused)
+        domain.set_state(VIR_DOMAIN_PAUSED, record.reason);
     listen(job.shared(), state);
 }
 
@@ -354,6 +360,8 @@ backend::State Lifecycle::adopt(const Job& job, const Survivor& survivor,
                               running->console->tty(), nodeset(running->grant.memory())};
     domain.running = std::move(running);
     activate(domain, survivor.definition, details);
+    if (status.state == backend::State::loaded)
+        return status.state;  // it was started paused
     try {
         return attach_console(domain.uuid(), *domain.running->console, &record);
     } catch (const Error& error) {

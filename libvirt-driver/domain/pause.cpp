@@ -16,6 +16,11 @@ namespace mk::domain {
 using backend::State;
 
 void Lifecycle::require_reported(const std::string& name, State state) {
+    if (state == State::loaded)
+        throw Error(VIR_ERR_OPERATION_INVALID,
+                    fmt::format("the app kernel of domain '{}' was started paused and has not "
+                                "booted yet: resume boots it",
+                                name));
     if (has_ended(state))
         throw Error(VIR_ERR_OPERATION_INVALID,
                     fmt::format("the app kernel of domain '{}' has ended and cannot be asked; "
@@ -32,6 +37,8 @@ void Lifecycle::suspend(const Job& job, const Pause& why) {
     Domain& domain = job.domain();
     require_active(domain.view());
     const State state = status(job.shared()).state;
+    if (state == State::loaded)
+        return;  // it was started paused
     require_reported(domain.name(), state);
     if (domain.view().state == VIR_DOMAIN_PAUSED)
         return;
@@ -56,7 +63,13 @@ void Lifecycle::resume(const Job& job) {
         throw Error(VIR_ERR_OPERATION_INVALID,
                     fmt::format("the app kernel of domain '{}' has ended; reset starts it again",
                                 view.name));
-    context_.backend.resume(view.uuid);
+    const bool begins = status(job.shared()).state == State::loaded;
+    if (begins) {
+        context_.backend.start(view.uuid);
+        attach_console(view.uuid, *domain.running->console, nullptr);
+    } else {
+        context_.backend.resume(view.uuid);
+    }
     domain.set_state(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_UNPAUSED);
     const auto asked = std::exchange(domain.running->asked_while_paused, std::nullopt);
     note_live(domain);

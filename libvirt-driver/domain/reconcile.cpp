@@ -110,7 +110,9 @@ void Reconciler::adopt(const Uuid& uuid) {
     const std::optional<LiveRecord> record =
         found == records_.end() ? std::nullopt : std::optional(found->second);
     const bool ran = status.boots > 0 || status.state == State::lost;
-    if (!ran) {
+    const bool started_paused =
+        status.state == State::loaded && record && record->state == VIR_DOMAIN_PAUSED;
+    if (!ran && !started_paused) {
         give_back(uuid, status);
         return;
     }

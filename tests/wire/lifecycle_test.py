@@ -27,10 +27,20 @@ class Lifecycle(WireTest):
                 self.virsh("start", "web", option)
                 self.virsh("destroy", "web")
 
-    def test_start_paused_is_refused(self):
+    def test_start_paused_boots_with_the_resume(self):
         self.define()
-        self.assertIn("Operation not supported: ", self.virsh_fails("start", "web", "--paused"))
-        self.assertEqual(self.state(), "shut off (unknown)")
+        self.virsh("start", "web", "--paused")
+        self.assertEqual(self.state(), "paused (user)")
+        self.virsh("suspend", "web")
+        self.assertIn("resume boots it", self.virsh_fails("shutdown", "web"))
+        self.assertIn("state.state=3", self.virsh("domstats", "web"))
+        with self.terminal("console", "web") as console:
+            console.expect("Escape character is")
+            self.virsh("resume", "web")
+            console.expect("Linux version")  # from the first line on
+            console.expect("userspace is up")
+        self.assertEqual(self.state(), "running (unpaused)")
+        self.virsh("destroy", "web")
 
     def test_wrong_states_are_refused(self):
         self.define()

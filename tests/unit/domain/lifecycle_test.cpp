@@ -11,6 +11,7 @@ namespace mk::domain {
 
 using testing::Contains;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::Not;
 
 struct LifecycleTest : test::DriverFixture {};
@@ -63,8 +64,26 @@ TEST_F(LifecycleTest, StatesAreRefusedInLibvirtsWords) {
     EXPECT_ERROR(driver->reset(web), VIR_ERR_OPERATION_INVALID, "domain is not running");
     driver->start(web, {});
     EXPECT_ERROR(driver->start(web, {}), VIR_ERR_OPERATION_INVALID, "domain is already running");
-    EXPECT_ERROR(driver->start(define("db"), {.paused = true}), VIR_ERR_OPERATION_UNSUPPORTED,
-                 "paused");
+}
+
+TEST_F(LifecycleTest, WhatIsStartedPausedBootsWhenItIsResumed) {
+    const Uuid web = define("web");
+    driver->start(web, {.paused = true});
+    expect_state(web, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER);
+    EXPECT_TRUE(view(web).active());
+    EXPECT_TRUE(events.wait_for("web suspended paused"));
+    EXPECT_THAT(machine->calls(), Not(Contains("start")));
+    EXPECT_ERROR(driver->shutdown(web), VIR_ERR_OPERATION_INVALID, "resume boots it");
+    auto console = driver->open_console(web, "", false);
+    driver->resume(web);
+    EXPECT_THAT(read_until(*console, "# "), HasSubstr("Linux version"));
+    expect_state(web, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_UNPAUSED);
+    driver->shutdown(web);
+    EXPECT_TRUE(events.wait_for("web stopped shutdown"));
+
+    driver->start(web, {.paused = true});
+    driver->destroy(web);
+    expect_nothing_held();
 }
 
 struct StepTest : LifecycleTest, testing::WithParamInterface<const char*> {};

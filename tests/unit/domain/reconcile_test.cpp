@@ -278,6 +278,19 @@ TEST_F(ReconcileTest, ALostPartitionIsStillLost) {
     EXPECT_TRUE(view(web).active());
 }
 
+TEST_F(ReconcileTest, WhatWasStartedPausedStaysSo) {
+    const Uuid web = define("web");
+    driver->start(web, {.paused = true});
+    restart_daemon();
+    expect_state(web, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER);
+    driver->resume(web);
+    auto console = driver->open_console(web, "", false);
+    (void)read_until(*console, "# ");
+    expect_state(web, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_UNPAUSED);
+    driver->destroy(web);
+    expect_nothing_held();
+}
+
 TEST_F(ReconcileTest, IdsGoOnAboveThoseInUse) {
     define_and_start("a");
     const Uuid b = define_and_start("b");
