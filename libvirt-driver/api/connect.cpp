@@ -27,6 +27,7 @@ enum Feature {
     feature_migration_params = 13,
     feature_remote_event_callback = 14,
     feature_remote_close_callback = 15,
+    feature_network_update_order = 16,
 };
 
 constexpr unsigned open_flags = VIR_CONNECT_RO | VIR_CONNECT_NO_ALIASES;
@@ -119,6 +120,7 @@ void connect_supports_feature(Call& call, const remote_connect_supports_feature_
         case feature_typed_param_string:
         case feature_remote_event_callback:
         case feature_remote_close_callback:
+        case feature_network_update_order:  // of each libvirtd since 7.2, which gets the call
             ret.supported = 1;
             break;
         // With a no the client ends there, in words that do not help its user; with a yes it asks
