@@ -2,8 +2,8 @@
 """The classes of tests: one function each, called with a Run.
 
 unit is GoogleTest programs that meson knows; wire, machine and style are Python unittest files in
-the folders of these names; sanitizer and thread are unit and wire in builds that watch them. What
-is in a class is found, never listed here.
+the folders of these names; sanitizer and thread are unit and wire in builds that watch them, and
+clients is wire with newer clients. What is in a class is found, never listed here.
 """
 
 import dataclasses
@@ -125,14 +125,18 @@ def _gtest(run, test, env):
         run.results.failed(test["name"], f"{output[-8000:]}\nended with {code}")
 
 
-def _python(run, folder, env=None, files="*_test.py"):
-    """Runs these files of a folder with python_tests.py, whose report has a line for each test."""
+def _python(run, folder, env=None, files="*_test.py", around=()):
+    """Runs these files of a folder with python_tests.py, whose report has a line for each test.
+
+    `around` are words in front of its command.
+    """
     with tempfile.TemporaryDirectory() as work:
         report = pathlib.Path(work, "report")
         report.touch()
         code, _ = run.command(
-            ["/usr/bin/python3", "-B", run.root / "tests/runner/python_tests.py", folder, report,
-             run.filter, files], {"BUILD": str(run.build), **(env or {})}, stdout=None, stderr=None)
+            [*around, "/usr/bin/python3", "-B", run.root / "tests/runner/python_tests.py", folder,
+             report, run.filter, files], {"BUILD": str(run.build), **(env or {})}, stdout=None,
+            stderr=None)
         failed = False
         for line in report.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
@@ -160,14 +164,25 @@ def style(run):
     _python(run, run.root / "tests" / "style")
 
 
-def _wire(run, env=None):
+def _wire(run, env=None, around=()):
     # Its tests share nothing, and each waits for its daemon most of the time.
-    _python(run, run.root / "tests" / "wire", env, "each")
+    _python(run, run.root / "tests" / "wire", env, "each", around)
 
 
 def wire(run):
     _build(run, run.build)
     _wire(run)
+
+
+def clients(run):
+    """wire, with the newest virsh, libvirt-python and schemas of Debian around the same daemon."""
+    _build(run, run.build)
+    script = run.root / "tests" / "runner" / "newest_clients"
+    code, output = run.command([script, "prepare", run.build])
+    if code != 0:
+        raise Failed(f"{script.name} prepare:\n{output[-8000:]}")
+    print(output.rstrip().rpartition("\n")[2], flush=True)  # the versions
+    _wire(run, around=[script, "run", run.build])
 
 
 def machine(run):

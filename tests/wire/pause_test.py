@@ -72,7 +72,7 @@ class Pause(WireTest):
             with self.subTest(keys=words):
                 self.assertIn("error: Operation not supported: ",
                               self.virsh_fails("send-key", "web", *words))
-        self.assertIn("not supported by the connection driver: virDomainSendProcessSignal",
+        self.assertIn("Operation not supported: an app kernel has no guest agent",
                       self.virsh_fails("send-process-signal", "web", "1", "sigterm"))
 
     def test_what_has_ended_or_does_not_run_cannot_be_paused(self):

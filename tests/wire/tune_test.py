@@ -165,8 +165,11 @@ class NoDevices(WireTest):
                 ("snapshotLookupByName", ["before"]), ("snapshotCurrent", []),
                 ("checkpointLookupByName", ["before"]), ("interfaceAddresses", [77])):
             with self.subTest(call=method):
-                self.assertEqual(self.error(self.domain, method, arguments),
-                                 self.error(other, method, arguments))
+                ours = self.error(self.domain, method, arguments)
+                theirs = self.error(other, method, arguments)
+                self.assertEqual(ours[0], theirs[0])
+                if libvirt.getVersion() < 9001000:  # later ones have other words
+                    self.assertEqual(ours[1], theirs[1])
 
     def test_disks(self):
         self.assertIn("invalid path: vda", self.virsh_fails("domblkstat", "web", "vda"))
