@@ -105,7 +105,7 @@ DOMAIN = {
         "an app kernel never sleeps; 'virsh resume' goes on with one that 'virsh suspend' "
         "stopped"))],
     "domuuid": [("domuuid web", "-")],
-    "domxml-to-native": [("domxml-to-native multikernel {off}", '"memory_kib"')],
+    "domxml-to-native": [("domxml-to-native multikernel {off}", '"memory-kib"')],
     "domxml-from-native": [("domxml-from-native multikernel {native}",
                             "<domain type='multikernel'")],
     "dump": [("dump web {core} --memory-only", "Domain 'web' dumped to")],
@@ -222,7 +222,7 @@ EVENTS = {
 }
 
 HOST = {
-    "allocpages": [("allocpages 2M 1", unsupported("pages"))],
+    "allocpages": [("allocpages 2MiB 4 --cellno 0", "")],
     "capabilities": [("capabilities", "<domain type='multikernel'/>")],
     "cpu-baseline": [("cpu-baseline {cpu}", "<cpu ")],
     "cpu-compare": [("cpu-compare {cpu}", "CPU described in")],
@@ -235,7 +235,7 @@ HOST = {
     "hypervisor-cpu-compare": [("hypervisor-cpu-compare {cpu}", "CPU described in")],
     "maxvcpus": [("maxvcpus", "7")],
     "node-memory-tune": [("node-memory-tune", "Shared memory:"),
-                         ("node-memory-tune --shm-pages-to-scan 1", No("shared memory"))],
+                         ("node-memory-tune --shm-pages-to-scan 200", "")],
     "nodecpumap": [("nodecpumap", "CPUs present:   8")],
     "nodecpustats": [("nodecpustats", "user: "), ("nodecpustats --percent", "usage:")],
     "nodeinfo": [("nodeinfo", "CPU(s):              8")],

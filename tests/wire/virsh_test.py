@@ -19,8 +19,8 @@ UUIDS = {name: str(uuid.uuid5(uuid.NAMESPACE_DNS, name)) for name in ("network",
 HOST_FILES = {
     "dimm": DIMM,
     "text": "text",
-    "cpu": "<cpu><arch>x86_64</arch><model>qemu64</model></cpu>",
-    "native": '{"name": "native", "memory_kib": 262144, "vcpus": 1}',
+    "cpu": "<cpu><arch>x86_64</arch><model>pentium</model></cpu>",
+    "native": '{"name": "native", "memory-kib": 262144, "vcpus": 1}',
     "interface": "<interface type='ethernet' name='mk-test0'/>",
     "filter": "<filter name='mk-test' chain='root'/>",
     "binding": "<filterbinding><owner><name>web</name><uuid>" + UUIDS["network"] + "</uuid></owner>"
@@ -129,6 +129,12 @@ class Ours(Commands):
         self.run_group("events")
 
     def test_host(self):
+        for path, text in (("kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "0"),
+                           ("kernel/mm/ksm/pages_to_scan", "100"),
+                           ("class/dmi/id/bios_vendor", "Somebody")):
+            file = self.daemon.sandbox / "sys" / path
+            file.parent.mkdir(parents=True)
+            file.write_text(text, encoding="utf-8")
         self.run_group("host")
 
     def test_checkpoints_snapshots_and_backups(self):
