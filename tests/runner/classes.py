@@ -3,7 +3,8 @@
 
 unit is GoogleTest programs that meson knows; wire, machine and style are Python unittest files in
 the folders of these names; sanitizer and thread are unit and wire in builds that watch them, and
-clients is wire with newer clients. What is in a class is found, never listed here.
+clients is wire with newer clients; fuzz is in fuzzing.py. What is in a class is found, never listed
+here.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ import subprocess
 import tempfile
 import time
 
+import fuzzing
 from results import Results
 
 # An error found must end the program: a test that goes on after it would pass.
@@ -72,12 +74,12 @@ class Run:
 WATCHED_BUILD = ["-Db_lundef=false", "-Doptimization=0", "-Dcpp_args=-g1", "-Dc_args=-g1"]
 
 
-def _build(run, folder, settings=(), env=None):
+def _build(run, folder, settings=(), env=None, targets=()):
     if not (folder / "build.ninja").exists():
         code, output = run.command(["meson", "setup", folder, run.root, *settings], env)
         if code != 0:
             raise Failed(f"meson setup {folder}:\n{output}")
-    code, output = run.command(["ninja", "-C", folder], env)
+    code, output = run.command(["ninja", "-C", folder, *targets], env)
     if code != 0:
         raise Failed(f"the build in {folder} failed:\n{output[-8000:]}")
 
@@ -208,3 +210,10 @@ def thread(run):
     """Data races and lock order; TSan cannot run together with ASan."""
     suppressions = run.root / "tests" / "support" / "tsan.supp"
     _sanitized(run, "thread", {"TSAN_OPTIONS": f"suppressions={suppressions}:halt_on_error=1"})
+
+
+def fuzz(run):
+    """libFuzzer's inputs, each program for a minute."""
+    folder = run.build.with_name(f"{run.build.name}-fuzz")
+    _build(run, folder, fuzzing.SETTINGS, fuzzing.COMPILER, ["fuzzers"])
+    fuzzing.run_all(run, folder, SANITIZER_SETTINGS)

@@ -2,8 +2,8 @@
 //
 // A backend that runs no kernel, for tests: a machine in memory whose partitions are scripted
 // app kernels. They print a boot log, echo what is typed, obey a few commands (echo, uname -r,
-// nproc, poweroff, reboot, halt, panic, hang, lose, busy, flood) and answer requests. The machine outlives
-// the backends that drive it, as the kernel module outlives the daemon.
+// nproc, poweroff, reboot, halt, panic, hang, lose, busy, flood) and answer requests. The machine
+// outlives the backends that drive it, as the kernel module outlives the daemon.
 //
 // It refuses what the module refuses (wrong states, a CPU that is taken twice), counts what is
 // held, and fails or holds any call on demand. With a file it outlives its process, too.

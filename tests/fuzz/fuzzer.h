@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What all fuzzers have in common. Each runs as nobody if it was started as root: an input may
+// name any file for a log or a dump.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace mk::fuzz {
+
+[[nodiscard]] inline std::string_view as_text(const std::uint8_t* data, std::size_t size) {
+    return {reinterpret_cast<const char*>(data), size};
+}
+
+// A property that has to hold for every input; `what` goes to stderr, and the input is a find.
+void require(bool holds, std::string_view what);
+
+}  // namespace mk::fuzz
+
+// What libFuzzer calls: for each input, and once at first.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv);
