@@ -102,12 +102,19 @@ Answer answer_of(int number) {
             .remark = Error(refusal->code, refusal->reason).full_message()};
 }
 
+// In the numbers of libvirt's headers; those of other daemons are theirs to know.
+std::string flags_of(int number) {
+    const api::Row* row = api::find_row(number);
+    return row != nullptr && row->allowed_flags != 0 ? fmt::format("{:#x}", row->allowed_flags)
+                                                     : "";
+}
+
 std::string line_of(int number, const api::Procedure& procedure, const Answer& answer) {
     std::string line = "|";
     for (const std::string& cell :
          {std::string(procedure.name), std::to_string(number), answer.state, answer.since,
-          std::string(procedure.read_only_allowed ? "yes" : ""), permission_text(number),
-          answer.remark}) {
+          std::string(procedure.read_only_allowed ? "yes" : ""), flags_of(number),
+          permission_text(number), answer.remark}) {
         line += cell.empty() ? " |" : fmt::format(" {} |", cell);
     }
     return line + "\n";
@@ -131,7 +138,8 @@ with; a test compares the two.
 | message | {} | nothing: the daemon sends these, for events |
 
 *since* is our version. *read-only*: libvirt lets clients of `virtmultikerneld-sock-ro` call it.
-*permission*: what libvirt's access control asks for, where it is on (\* only with some flags).
+*flags*: the bits that a call may set; any other is `VIR_ERR_INVALID_ARG`. *permission*: what
+libvirt's access control asks for, where it is on (\* only with some flags).
 The programs for QEMU's monitor and LXC's namespaces are not there: `Cannot find program`.
 )";
 
@@ -172,8 +180,8 @@ void print_matrix() {
                all.counts["not supported"], all.counts["message"]);
     for (const std::string& title : titles()) {
         fmt::print(
-            "\n## {}\n\n| function | number | answer | since | read-only | permission | "
-            "remark |\n|---|---|---|---|---|---|---|\n{}",
+            "\n## {}\n\n| function | number | answer | since | read-only | flags | permission | "
+            "remark |\n|---|---|---|---|---|---|---|---|\n{}",
             title, all.lines[title]);
     }
 }

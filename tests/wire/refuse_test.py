@@ -129,8 +129,8 @@ def matrix():
     """The rows of the support matrix: (function, number, answer, remark)."""
     for line in SUPPORT.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split(" |")]
-        if len(cells) == 7 and cells[1].isdigit():
-            yield cells[0], int(cells[1]), cells[2], cells[6]
+        if len(cells) == 8 and cells[1].isdigit():
+            yield cells[0], int(cells[1]), cells[2], cells[7]
 
 
 class Matrix(WireTest):
