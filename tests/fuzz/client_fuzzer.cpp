@@ -96,7 +96,6 @@ class Connection {
     // All that comes has been whole frames once the connection is over.
     void end() {
         (void)shutdown(near_.get(), SHUT_WR);
-        client_.reset();
         while (!finished_) {
             g_main_context_iteration(nullptr, TRUE);
             receive();

@@ -3,15 +3,39 @@
 // The beginning of a fuzzer: no privileges, no log.
 #include "fuzzer.h"
 
-#include <glib.h>
 #include <grp.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
+#include "util/log_settings.h"
+
 namespace mk::fuzz {
+
+namespace {
+
+std::uint32_t word(std::string_view bytes, std::size_t at) {
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < 4; ++i)
+        value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
+    return value;
+}
+
+}  // namespace
+
+std::vector<Call> calls(std::string_view bytes) {
+    constexpr std::size_t header = 28;
+    std::vector<Call> all;
+    while (bytes.size() >= header) {
+        const std::size_t length = std::clamp<std::size_t>(word(bytes, 0), header, bytes.size());
+        all.push_back({static_cast<int>(word(bytes, 12)), bytes.substr(header, length - header)});
+        bytes.remove_prefix(length);
+    }
+    return all;
+}
 
 void require(bool holds, std::string_view what) {
     if (holds)
@@ -29,8 +53,6 @@ extern "C" int LLVMFuzzerInitialize(int* /*argc*/, char*** /*argv*/) {
                           "cannot become nobody");
         (void)prctl(PR_SET_DUMPABLE, 1);  // the search for leaks traces its own process
     }
-    g_log_set_writer_func(
-        [](GLogLevelFlags, const GLogField*, gsize, gpointer) { return G_LOG_WRITER_HANDLED; },
-        nullptr, nullptr);
+    mk::log::set_outputs(mk::log::parse_outputs("4:file:/dev/null"));
     return 0;
 }

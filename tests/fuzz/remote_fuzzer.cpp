@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Calls of the remote program, over a made-up machine. An input is what a client sends, frame
-// after frame; a wrong length word does not end it, so that more of an input means something.
-// After each input all is as before: domain "web" runs, "off" does not, nothing else is there.
-#include <unistd.h>
-
-#include <algorithm>
+// Calls of the remote program, over a made-up machine. After each input all is as before: domain
+// "web" runs, "off" does not, nothing else is there.
 #include <filesystem>
 #include <optional>
 #include <thread>
@@ -59,29 +55,17 @@ class Target {
                                   .start_keepalive = [] {},
                                   .close_after_reply = [] {}});
         session.attach(std::make_shared<mk::api::Connection>());
-        bool first = true;
-        while (bytes.size() >= 28) {
-            const std::size_t length = std::clamp<std::size_t>(
-                word(bytes, 0), 28, std::min<std::size_t>(bytes.size(), 1U << 20));
-            const int procedure = static_cast<int>(word(bytes, 12));
-            // What is not begun with an open is taken for the middle of a session.
-            if (std::exchange(first, false) && procedure != REMOTE_PROC_CONNECT_OPEN)
-                static_cast<mk::api::Connection*>(session.state())->opened = true;
-            call(session, procedure, bytes.substr(28, length - 28));
-            bytes.remove_prefix(length);
-        }
+        const auto calls = mk::fuzz::calls(bytes);
+        // What is not begun with an open is taken for the middle of a session.
+        static_cast<mk::api::Connection*>(session.state())->opened =
+            !calls.empty() && calls.front().procedure != REMOTE_PROC_CONNECT_OPEN;
+        for (const mk::fuzz::Call& each : calls)
+            call(session, each.procedure, each.arguments);
         session.closed();
         reset();
     }
 
   private:
-    static std::uint32_t word(std::string_view bytes, std::size_t at) {
-        std::uint32_t value = 0;
-        for (std::size_t i = 0; i < 4; ++i)
-            value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
-        return value;
-    }
-
     void call(mk::rpc::Session& session, int procedure, std::string_view arguments) {
         // Each would write a file of the size of a domain.
         if (procedure == REMOTE_PROC_DOMAIN_CORE_DUMP ||

@@ -19,7 +19,7 @@ COMPILER = {"KERNELS": "none", "CC": "clang", "CXX": "clang++"}
 SETTINGS = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1",
             "-Dwerror=false", "-Dcpp_args=-g1 -fsanitize=fuzzer-no-link",
             "-Dc_args=-g1 -fsanitize=fuzzer-no-link"]
-# Where the seeds are, by fuzzer; "frame", "client" and "remote" read what clients send.
+# Where the seeds are, by fuzzer; those that are not here read what clients send.
 SEEDS = {"xml": ("tests/data/domain", "tests/data/fuzz/xml", "xml-schema/examples"), "conf": ()}
 SESSIONS = ("tests/data/fuzz/sessions",)
 LONGEST_PRINTED = 2048
