@@ -130,6 +130,15 @@ void domain_get_autostart(Call& call, const remote_domain_get_autostart_args& ar
     ret.autostart = find(call, args.dom).autostart ? 1 : 0;
 }
 
+void domain_get_autostart_once(Call& call, const remote_domain_get_autostart_once_args& args,
+                               remote_domain_get_autostart_once_ret& ret) {
+    ret.autostart = find(call, args.dom).autostart_once ? 1 : 0;
+}
+
+void domain_set_autostart_once(Call& call, const remote_domain_set_autostart_once_args& args) {
+    call.driver.set_autostart_once(find(call, args.dom).uuid, args.autostart != 0);
+}
+
 void domain_set_autostart(Call& call, const remote_domain_set_autostart_args& args) {
     call.driver.set_autostart(find(call, args.dom).uuid, args.autostart != 0);
 }
@@ -167,6 +176,8 @@ const Row rows[] = {
     row<domain_rename>(REMOTE_PROC_DOMAIN_RENAME),
     row<domain_get_autostart>(REMOTE_PROC_DOMAIN_GET_AUTOSTART),
     row<domain_set_autostart>(REMOTE_PROC_DOMAIN_SET_AUTOSTART),
+    row<domain_get_autostart_once>(REMOTE_PROC_DOMAIN_GET_AUTOSTART_ONCE),
+    row<domain_set_autostart_once>(REMOTE_PROC_DOMAIN_SET_AUTOSTART_ONCE),
 };
 
 }  // namespace

@@ -94,11 +94,13 @@ void Driver::autostart() {
         return;
     for (const auto& domain : impl_->domains.all()) {
         const DomainView view = domain->view();
-        if (!view.autostart || view.active())
+        if ((!view.autostart && !view.autostart_once) || view.active())
             continue;
         if (impl_->autostart_ended)
             return;
         try {
+            // First: a start that takes the host down is not tried again.
+            set_autostart_once(view.uuid, false);
             start(view.uuid, {});
         } catch (const std::exception& error) {
             log::error("autostart: {}", error.what());

@@ -37,6 +37,7 @@ struct DomainView {
     int reason = 0;  // virDomain<State>Reason
     bool persistent = false;
     bool autostart = false;
+    bool autostart_once = false;             // at the next boot of the host
     bool updated = false;                    // the persistent definition differs from the live one
     std::shared_ptr<const Definition> live;  // null: not active
     std::shared_ptr<const Definition> persistent_definition;  // null: transient
@@ -152,6 +153,7 @@ class Driver {
     void destroy(const Uuid& uuid, bool remove_log = false);
     void rename(const Uuid& uuid, const std::string& new_name);
     void set_autostart(const Uuid& uuid, bool on);
+    void set_autostart_once(const Uuid& uuid, bool on);
 
     // virDomainSetMetadata; nullopt removes. `key` is the prefix for VIR_DOMAIN_METADATA_ELEMENT.
     struct MetadataChange {

@@ -76,6 +76,7 @@ void Driver::undefine(const Uuid& uuid) {
     domain.update([](DomainFields& fields) {
         fields.view.persistent = false;
         fields.view.autostart = false;
+        fields.view.autostart_once = false;
         fields.view.updated = false;
         // What it showed last stays readable for whoever still holds a view of it.
         if (!fields.view.active())
@@ -143,6 +144,18 @@ void Driver::set_autostart(const Uuid& uuid, bool on) {
         return;
     impl_->store.set_autostart(view.name, on);
     domain.update([on](DomainFields& fields) { fields.view.autostart = on; });
+}
+
+void Driver::set_autostart_once(const Uuid& uuid, bool on) {
+    const Job job(impl_->domains.find(uuid), "autostart");
+    Domain& domain = job.domain();
+    const DomainView view = domain.view();
+    if (!view.persistent)
+        throw Error(VIR_ERR_OPERATION_INVALID, "cannot set autostart for transient domain");
+    if (view.autostart_once == on)
+        return;
+    impl_->store.set_autostart(view.name, on, Autostart::once);
+    domain.update([on](DomainFields& fields) { fields.view.autostart_once = on; });
 }
 
 void Driver::set_metadata(const Uuid& uuid, const MetadataChange& change) {

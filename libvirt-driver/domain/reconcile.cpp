@@ -40,6 +40,7 @@ void load_definitions(const Context& context) {
             fields.view.persistent_definition = definition;
             fields.view.live.reset();
             fields.view.autostart = stored.autostart;
+            fields.view.autostart_once = stored.autostart_once;
         });
     }
 }

@@ -19,6 +19,8 @@ namespace mk::domain {
 namespace {
 
 constexpr std::string_view suffix = ".xml";
+constexpr std::string_view once_suffix = ".xml.once";  // as libvirt since 11.2
+constexpr Autostart both_kinds[] = {Autostart::always, Autostart::once};
 constexpr std::string_view journal_prefix = ".rename-";
 
 // libvirt's words (src/util/virxml.c, virXMLEmitWarning); a name that a shell or an XML comment
@@ -85,8 +87,9 @@ std::string Store::definition_path(std::string_view name) const {
     return fmt::format("{}/{}{}", config_dir_, file_name(name), suffix);
 }
 
-std::string Store::autostart_path(std::string_view name) const {
-    return fmt::format("{}/autostart/{}{}", config_dir_, file_name(name), suffix);
+std::string Store::autostart_path(std::string_view name, Autostart which) const {
+    return fmt::format("{}/autostart/{}{}", config_dir_, file_name(name),
+                       which == Autostart::once ? once_suffix : suffix);
 }
 
 std::string Store::live_path(std::string_view name) const {
@@ -112,8 +115,12 @@ LoadedDomains Store::load() {
                             fmt::format("its UUID {} is already that of domain '{}'",
                                         definition.uuid.to_string(), owner->second));
             }
-            const bool autostart = store_files::same_file(autostart_path(definition.name), path);
-            out.domains.push_back({std::move(definition), autostart});
+            const auto marked = [&](Autostart which) {
+                return store_files::same_file(autostart_path(definition.name, which), path);
+            };
+            const bool always = marked(Autostart::always);
+            const bool once = marked(Autostart::once);
+            out.domains.push_back({std::move(definition), always, once});
         } catch (const Error& error) {
             out.problems.push_back(leave_alone(path, error.full_message()));
         }
@@ -129,10 +136,14 @@ void Store::find_dangling_links(std::vector<LoadProblem>& problems) {
     if (!store_files::exists(folder)) {
         return;
     }
-    for (const std::string& entry : store_files::entries(folder, "", suffix)) {
-        const std::string path = folder + "/" + entry;
-        if (!store_files::same_file(path, config_dir_ + "/" + entry)) {
-            problems.push_back({escaped(path), "it does not lead to the definition of that name"});
+    for (const std::string_view ending : {suffix, once_suffix}) {
+        for (const std::string& entry : store_files::entries(folder, "", ending)) {
+            const std::string path = folder + "/" + entry;
+            const std::string stem = entry.substr(0, entry.size() - ending.size());
+            if (!store_files::same_file(path, fmt::format("{}/{}{}", config_dir_, stem, suffix))) {
+                problems.push_back(
+                    {escaped(path), "it does not lead to the definition of that name"});
+            }
         }
     }
 }
@@ -165,16 +176,18 @@ void Store::save(const Definition& definition) {
 }
 
 void Store::remove(const std::string& name) {
-    store_files::remove(autostart_path(name));
+    for (const Autostart which : both_kinds) {
+        store_files::remove(autostart_path(name, which));
+    }
     store_files::remove(definition_path(name));
 }
 
-void Store::set_autostart(const std::string& name, bool on) {
+void Store::set_autostart(const std::string& name, bool on, Autostart which) {
     if (on) {
         store_files::make_folder(config_dir_ + "/autostart");
-        store_files::link(definition_path(name), autostart_path(name));
+        store_files::link(definition_path(name), autostart_path(name, which));
     } else {
-        store_files::remove(autostart_path(name));
+        store_files::remove(autostart_path(name, which));
     }
 }
 
@@ -198,21 +211,26 @@ void Store::rename(const std::string& old_name, const Definition& renamed) {
     if (store_files::exists(new_path)) {
         throw Error(VIR_ERR_OPERATION_FAILED, fmt::format("file {} already exists", new_path));
     }
-    const bool autostart = store_files::same_file(autostart_path(old_name), old_path);
     try {
         store_files::replace(journal, old_name + "\n" + renamed.name + "\n");
         save(renamed);
-        if (autostart) {
-            store_files::link(new_path, autostart_path(renamed.name));
+        for (const Autostart which : both_kinds) {
+            if (store_files::same_file(autostart_path(old_name, which), old_path)) {
+                store_files::link(new_path, autostart_path(renamed.name, which));
+            }
         }
         store_files::remove(old_path);
     } catch (const Error&) {
-        store_files::try_remove(autostart_path(renamed.name));
+        for (const Autostart which : both_kinds) {
+            store_files::try_remove(autostart_path(renamed.name, which));
+        }
         store_files::try_remove(new_path);
         store_files::try_remove(journal);
         throw;
     }
-    store_files::try_remove(autostart_path(old_name));
+    for (const Autostart which : both_kinds) {
+        store_files::try_remove(autostart_path(old_name, which));
+    }
     store_files::try_remove(journal);
 }
 
@@ -221,20 +239,23 @@ void Store::finish_rename(const std::string& old_name, const std::string& new_na
         return;  // it never began
     }
     const std::string old_path = definition_path(old_name);
-    const std::string old_link = autostart_path(old_name);
     if (store_files::exists(old_path)) {
         const Uuid uuid =
             read_definition(config_dir_, file_name(new_name) + std::string(suffix)).uuid;
         if (read_definition(config_dir_, file_name(old_name) + std::string(suffix)).uuid != uuid) {
             return;  // somebody else has the old name by now
         }
-        if (store_files::same_file(old_link, old_path)) {
-            store_files::link(definition_path(new_name), autostart_path(new_name));
+        for (const Autostart which : both_kinds) {
+            if (store_files::same_file(autostart_path(old_name, which), old_path)) {
+                store_files::link(definition_path(new_name), autostart_path(new_name, which));
+            }
         }
         store_files::remove(old_path);
     }
-    if (!store_files::exists(old_path)) {
-        store_files::remove(old_link);
+    for (const Autostart which : both_kinds) {
+        if (!store_files::exists(old_path)) {
+            store_files::remove(autostart_path(old_name, which));
+        }
     }
 }
 

@@ -24,7 +24,11 @@ namespace mk::domain {
 struct StoredDomain {
     Definition definition;
     bool autostart = false;
+    bool autostart_once = false;
 };
+
+// When the host boots: each time, or the next time only.
+enum class Autostart { always, once };
 
 // What the next daemon must know of a running domain and cannot ask the kernel.
 struct LiveRecord {
@@ -72,16 +76,16 @@ class Store {
     [[nodiscard]] LoadedRecords load_live();
 
     // All below throw Error(VIR_ERR_SYSTEM_ERROR) (no space, read-only file system …) and have
-    // then changed nothing, except remove(), which may have removed the autostart link.
+    // then changed nothing, except remove(), which may have removed autostart links.
     // Throws Error(VIR_ERR_OPERATION_FAILED) if load() has left the file alone and it is still
     // there: whatever is in it, somebody may want it back.
     void save(const Definition& definition);
     // No such file is success.
     void remove(const std::string& name);
     // `renamed` is the definition with its new name, whose file must not exist yet. A running
-    // daemon or load() completes it or it did not happen. The autostart link moves along.
+    // daemon or load() completes it or it did not happen. Autostart links move along.
     void rename(const std::string& old_name, const Definition& renamed);
-    void set_autostart(const std::string& name, bool on);
+    void set_autostart(const std::string& name, bool on, Autostart which = Autostart::always);
     // True for the first call since the state folder is there, so once a boot of the host: only
     // then do domains start by themselves, as in libvirt (virDriverShouldAutostart, src/driver.c).
     [[nodiscard]] bool should_autostart();
@@ -92,7 +96,8 @@ class Store {
 
   private:
     [[nodiscard]] std::string definition_path(std::string_view name) const;
-    [[nodiscard]] std::string autostart_path(std::string_view name) const;
+    [[nodiscard]] std::string autostart_path(std::string_view name,
+                                             Autostart which = Autostart::always) const;
     [[nodiscard]] std::string live_path(std::string_view name) const;
     void finish_rename(const std::string& old_name, const std::string& new_name);
     void finish_renames(std::vector<LoadProblem>& problems);

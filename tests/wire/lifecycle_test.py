@@ -4,6 +4,9 @@
 import libvirt
 
 from harness import WireTest, pairs, run_until
+from raw import OK, RawClient, number, read_error, string
+
+GET_AUTOSTART_ONCE, SET_AUTOSTART_ONCE = 449, 450
 
 
 class Lifecycle(WireTest):
@@ -136,6 +139,23 @@ class Lifecycle(WireTest):
         self.assertEqual(pairs(self.virsh("dominfo", "web"))["Autostart"], "enable")
         self.virsh("autostart", "web", "--disable")
         self.assertEqual(pairs(self.virsh("dominfo", "web"))["Autostart"], "disable")
+
+    def test_autostart_once_is_kept_beside_autostart(self):
+        self.define()
+        domain = string(b"web") + self.connect().lookupByName("web").UUID() + number(-1)
+        client = RawClient(self.daemon)  # virsh knows it since 11.2
+        self.addCleanup(client.end)
+        self.assertEqual(client.call(GET_AUTOSTART_ONCE, domain).payload, number(0))
+        self.assertEqual(client.call(SET_AUTOSTART_ONCE, domain + number(1)).status, OK)
+        self.assertEqual(client.call(GET_AUTOSTART_ONCE, domain).payload, number(1))
+        self.assertEqual(pairs(self.virsh("dominfo", "web"))["Autostart"], "disable")
+        self.virsh("domrename", "web", "shop")
+        self.assertEqual(client.call(GET_AUTOSTART_ONCE, domain).payload, number(1))
+        self.virsh("undefine", "shop")
+        self.virsh("create", self.xml_file(self.xml()))
+        domain = string(b"web") + self.connect().lookupByName("web").UUID() + number(-1)
+        reply = client.call(SET_AUTOSTART_ONCE, domain + number(1))
+        self.assertEqual(read_error(reply)[0], libvirt.VIR_ERR_OPERATION_INVALID)
 
     def test_transient_domain_cannot_autostart(self):
         self.virsh("create", self.xml_file(self.xml()))

@@ -190,6 +190,26 @@ TEST_F(DriverTest, AutostartStartsWhatIsMarkedOnceAfterABoot) {
     EXPECT_EQ(view(web).active() + view(bad).active(), 1);
 }
 
+TEST_F(DriverTest, AutostartOnceIsUsedUpByABoot) {
+    const Uuid web = define("web");
+    driver->set_autostart_once(web, true);
+    stop_daemon();
+    start_daemon();
+    EXPECT_TRUE(view(web).autostart_once);
+    EXPECT_FALSE(view(web).autostart);
+    machine->fail_next("create", Error(VIR_ERR_OPERATION_FAILED, "no"));
+    driver->autostart();
+    EXPECT_FALSE(view(web).autostart_once) << "a start that failed is not tried at each boot";
+    EXPECT_FALSE(sandbox.exists("etc/autostart/web.xml.once"));
+    driver->set_autostart_once(web, true);
+    stop_daemon();
+    std::filesystem::remove_all(sandbox.paths().state_dir);  // as at the next boot
+    start_daemon();
+    driver->autostart();
+    EXPECT_TRUE(view(web).active());
+    EXPECT_FALSE(view(web).autostart_once);
+}
+
 TEST_F(DriverTest, MetadataThatMakesADefinitionTooLargeToSendIsRefused) {
     const Uuid web = define("web");
     const std::string large = "<k>" + std::string(2U << 20, 'x') + "</k>";

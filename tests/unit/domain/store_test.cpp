@@ -63,7 +63,8 @@ struct StoreTest : testing::Test {
     [[nodiscard]] std::vector<std::string> names(const LoadedDomains& loaded) const {
         std::vector<std::string> out;
         for (const StoredDomain& domain : loaded.domains) {
-            out.push_back(domain.definition.name + (domain.autostart ? " autostart" : ""));
+            out.push_back(domain.definition.name + (domain.autostart ? " autostart" : "") +
+                          (domain.autostart_once ? " once" : ""));
         }
         return out;
     }
@@ -128,6 +129,7 @@ TEST_F(StoreTest, KeepsOddNamesApartAndInsideItsFolder) {
 TEST_F(StoreTest, RemovesADefinitionAndItsAutostartLink) {
     store().save(domain("web"));
     store().set_autostart("web", true);
+    store().set_autostart("web", true, Autostart::once);
     store().remove("web");
     EXPECT_THAT(files(), ElementsAre("autostart"));
     EXPECT_NO_THROW(store().remove("web"));
@@ -141,6 +143,19 @@ TEST_F(StoreTest, AutostartIsALinkThatGoesAgain) {
     EXPECT_THAT(names(load()), ElementsAre("web autostart"));
     store().set_autostart("web", false);
     EXPECT_THAT(names(load()), ElementsAre("web"));
+}
+
+TEST_F(StoreTest, AutostartOnceIsALinkOfItsOwn) {
+    store().save(domain("web"));
+    store().set_autostart("web", true, Autostart::once);
+    EXPECT_EQ(fs::read_symlink(config / "autostart" / "web.xml.once"), config / "web.xml");
+    EXPECT_THAT(names(load()), ElementsAre("web once"));
+    store().set_autostart("web", false, Autostart::once);
+    EXPECT_THAT(names(load()), ElementsAre("web"));
+    fs::create_symlink(config / "gone.xml", config / "autostart" / "gone.xml.once");
+    const LoadedDomains loaded = load();
+    ASSERT_THAT(loaded.problems, SizeIs(1));
+    EXPECT_THAT(loaded.problems[0].path, HasSubstr("autostart/gone.xml.once"));
 }
 
 TEST_F(StoreTest, AutostartIsOnceForEachStateFolder) {
@@ -388,6 +403,7 @@ struct StoreCrash : StoreTest {
         store().save(web);
         store().save(domain("other"));
         store().set_autostart("web", true);
+        store().set_autostart("web", true, Autostart::once);
     }
 };
 
@@ -397,9 +413,9 @@ TEST_F(StoreCrash, ASaveLeavesTheOldOrTheNew) {
                   [this] {
                       const LoadedDomains loaded = load();
                       EXPECT_THAT(loaded.problems, IsEmpty());
-                      ASSERT_THAT(names(loaded), ElementsAre("other", "web autostart"));
+                      ASSERT_THAT(names(loaded), ElementsAre("other", "web autostart once"));
                       EXPECT_THAT(loaded.domains[1].definition, testing::AnyOf(web, changed));
-                      EXPECT_THAT(files(), SizeIs(4));
+                      EXPECT_THAT(files(), SizeIs(5));
                   });
     EXPECT_EQ(load().domains.at(1).definition, changed);
 }
@@ -411,12 +427,12 @@ TEST_F(StoreCrash, ARenameLeavesTheOldOrTheNewName) {
                       const LoadedDomains loaded = load();
                       EXPECT_THAT(loaded.problems, IsEmpty());
                       EXPECT_THAT(names(loaded),
-                                  testing::AnyOf(ElementsAre("other", "web autostart"),
-                                                 ElementsAre("other", "shop autostart")));
-                      EXPECT_THAT(files(), SizeIs(4));
+                                  testing::AnyOf(ElementsAre("other", "web autostart once"),
+                                                 ElementsAre("other", "shop autostart once")));
+                      EXPECT_THAT(files(), SizeIs(5));
                       EXPECT_EQ(names(load()), names(loaded));
                   });
-    EXPECT_THAT(names(load()), ElementsAre("other", "shop autostart"));
+    EXPECT_THAT(names(load()), ElementsAre("other", "shop autostart once"));
 }
 
 TEST_F(StoreCrash, ARemovalLeavesAllOrNothingOfTheDefinition) {
@@ -431,7 +447,7 @@ TEST_F(StoreCrash, ARemovalLeavesAllOrNothingOfTheDefinition) {
                       EXPECT_THAT(loaded.problems, IsEmpty());
                       EXPECT_THAT(
                           names(loaded),
-                          testing::AnyOf(ElementsAre("other", "web autostart"),
+                          testing::AnyOf(ElementsAre("other", "web autostart once"),
                                          ElementsAre("other", "web"), ElementsAre("other")));
                       EXPECT_THAT(store().load_live().problems, IsEmpty());
                   });
