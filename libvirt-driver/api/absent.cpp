@@ -63,8 +63,6 @@ constexpr unsigned checkpoint_flags =
     VIR_DOMAIN_CHECKPOINT_LIST_ROOTS | VIR_DOMAIN_CHECKPOINT_LIST_LEAVES |
     VIR_DOMAIN_CHECKPOINT_LIST_NO_LEAVES | VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL;
 
-constexpr unsigned message_flags = VIR_DOMAIN_MESSAGE_DEPRECATION | VIR_DOMAIN_MESSAGE_TAINTING;
-
 template <typename Args, typename Ret>
 constexpr Row empty_row(int procedure, unsigned allowed_flags = 0) {
     Row made = row<nothing<Args, Ret>>(procedure, allowed_flags);
@@ -85,8 +83,6 @@ const Row rows[] = {
         REMOTE_PROC_DOMAIN_HAS_CURRENT_SNAPSHOT),
     empty_row<remote_domain_list_all_checkpoints_args, remote_domain_list_all_checkpoints_ret>(
         REMOTE_PROC_DOMAIN_LIST_ALL_CHECKPOINTS, checkpoint_flags),
-    empty_row<remote_domain_get_messages_args, remote_domain_get_messages_ret>(
-        REMOTE_PROC_DOMAIN_GET_MESSAGES, message_flags),
     empty_row<remote_domain_get_disk_errors_args, remote_domain_get_disk_errors_ret>(
         REMOTE_PROC_DOMAIN_GET_DISK_ERRORS),
     empty_row<remote_domain_get_iothread_info_args, remote_domain_get_iothread_info_ret>(

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Core dumps, and the jobs that they are.
+// Core dumps and the jobs that they are, and looks into memory.
 #include "domain/dump.h"
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "api/encode.h"
 #include "api/table.h"
@@ -90,7 +92,23 @@ constexpr unsigned dump_flags =
     VIR_DUMP_CRASH | VIR_DUMP_LIVE | VIR_DUMP_BYPASS_CACHE | VIR_DUMP_RESET | VIR_DUMP_MEMORY_ONLY;
 constexpr unsigned job_flags = VIR_DOMAIN_JOB_STATS_COMPLETED | VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED;
 
+void domain_memory_peek(Call& call, const remote_domain_memory_peek_args& args,
+                        remote_domain_memory_peek_ret& ret) {
+    if (args.size > REMOTE_DOMAIN_MEMORY_PEEK_BUFFER_MAX)
+        throw Error(VIR_ERR_INTERNAL_ERROR, "size > maximum buffer size");
+    if (args.flags != VIR_MEMORY_VIRTUAL && args.flags != VIR_MEMORY_PHYSICAL)
+        throw Error(VIR_ERR_INVALID_ARG,
+                    "flags parameter must be VIR_MEMORY_VIRTUAL or VIR_MEMORY_PHYSICAL");
+    const std::string bytes = call.driver.memory_peek(find(call, args.dom).uuid, args.offset,
+                                                      args.size, args.flags == VIR_MEMORY_PHYSICAL);
+    ret.buffer.buffer_val = protocol::make_array<char>(bytes.size());
+    ret.buffer.buffer_len = static_cast<unsigned>(bytes.size());
+    std::copy(bytes.begin(), bytes.end(), ret.buffer.buffer_val);
+}
+
 const Row rows[] = {
+    row<domain_memory_peek>(REMOTE_PROC_DOMAIN_MEMORY_PEEK,
+                            VIR_MEMORY_VIRTUAL | VIR_MEMORY_PHYSICAL),
     row<domain_core_dump>(REMOTE_PROC_DOMAIN_CORE_DUMP, dump_flags),
     row<domain_core_dump_with_format>(REMOTE_PROC_DOMAIN_CORE_DUMP_WITH_FORMAT, dump_flags),
     row<domain_get_job_info>(REMOTE_PROC_DOMAIN_GET_JOB_INFO),

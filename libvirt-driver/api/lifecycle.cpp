@@ -2,6 +2,10 @@
 //
 // From a definition to a running domain and back: define, create, shutdown, reboot, reset,
 // destroy, undefine, rename, autostart.
+#include <fmt/format.h>
+
+#include <array>
+
 #include "api/encode.h"
 #include "api/table.h"
 #include "util/log.h"
@@ -125,6 +129,21 @@ void domain_rename(Call& call, const remote_domain_rename_args& args,
     ret.retcode = 0;
 }
 
+void domain_set_lifecycle_action(Call& call, const remote_domain_set_lifecycle_action_args& args) {
+    using domain::Action;
+    static constexpr std::array actions{Action::destroy,          Action::restart,
+                                        Action::rename_restart,   Action::preserve,
+                                        Action::coredump_destroy, Action::coredump_restart};
+    static_assert(VIR_DOMAIN_LIFECYCLE_ACTION_COREDUMP_RESTART == actions.size() - 1);
+    if (args.type > VIR_DOMAIN_LIFECYCLE_CRASH)
+        throw Error(VIR_ERR_INVALID_ARG, fmt::format("invalid lifecycle type '{}'", args.type));
+    if (args.action >= actions.size())
+        throw Error(VIR_ERR_INVALID_ARG, fmt::format("invalid lifecycle action '{}'", args.action));
+    call.driver.set_lifecycle_action(find(call, args.dom).uuid,
+                                     static_cast<virDomainLifecycle>(args.type),
+                                     actions[args.action], affect_of(args.flags));
+}
+
 void domain_get_autostart(Call& call, const remote_domain_get_autostart_args& args,
                           remote_domain_get_autostart_ret& ret) {
     ret.autostart = find(call, args.dom).autostart ? 1 : 0;
@@ -174,6 +193,8 @@ const Row rows[] = {
     row<domain_destroy_flags>(REMOTE_PROC_DOMAIN_DESTROY_FLAGS,
                               VIR_DOMAIN_DESTROY_GRACEFUL | VIR_DOMAIN_DESTROY_REMOVE_LOGS),
     row<domain_rename>(REMOTE_PROC_DOMAIN_RENAME),
+    row<domain_set_lifecycle_action>(REMOTE_PROC_DOMAIN_SET_LIFECYCLE_ACTION,
+                                     VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG),
     row<domain_get_autostart>(REMOTE_PROC_DOMAIN_GET_AUTOSTART),
     row<domain_set_autostart>(REMOTE_PROC_DOMAIN_SET_AUTOSTART),
     row<domain_get_autostart_once>(REMOTE_PROC_DOMAIN_GET_AUTOSTART_ONCE),

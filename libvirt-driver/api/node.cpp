@@ -36,14 +36,14 @@ void encode_fields(const Fields& fields, int wanted, std::string_view function, 
     ret.nparams = 0;  // libvirt's dispatcher sets it in the first answer only
 }
 
-void node_get_cpu_stats(Call&, const remote_node_get_cpu_stats_args& args,
+void node_get_cpu_stats(Call& call, const remote_node_get_cpu_stats_args& args,
                         remote_node_get_cpu_stats_ret& ret) {
     std::optional<unsigned> cpu;
     if (args.cpuNum != VIR_NODE_CPU_STATS_ALL_CPUS) {
         require_not_negative(args.cpuNum, "cpuNum", "virNodeGetCPUStats");
         cpu = static_cast<unsigned>(args.cpuNum);
     }
-    const auto times = host::cpu_times(cpu);
+    const auto times = call.driver.cpu_times(cpu);
     if (!times)
         throw Error(VIR_ERR_INVALID_ARG, "Invalid cpuNum in virNodeGetCPUStats");
     encode_fields({{VIR_NODE_CPU_STATS_KERNEL, times->kernel},
@@ -103,7 +103,13 @@ void node_get_security_model(Call&, remote_node_get_security_model_ret& ret) {
     ret.doi = {.doi_len = 1, .doi_val = protocol::copy_string("")};
 }
 
+void connect_get_sysinfo(Call& call, const remote_connect_get_sysinfo_args&,
+                         remote_connect_get_sysinfo_ret& ret) {
+    ret.sysinfo = protocol::copy_string(call.driver.sysinfo());
+}
+
 const Row rows[] = {
+    row<connect_get_sysinfo>(REMOTE_PROC_CONNECT_GET_SYSINFO),
     row<node_get_cpu_stats>(REMOTE_PROC_NODE_GET_CPU_STATS),
     row<node_get_memory_stats>(REMOTE_PROC_NODE_GET_MEMORY_STATS),
     row<node_get_free_memory>(REMOTE_PROC_NODE_GET_FREE_MEMORY),

@@ -185,23 +185,14 @@ constexpr std::array refusals = std::to_array<Refusal>({
     query(REMOTE_PROC_NODE_GET_SEV_INFO, no_encryption),
     action(REMOTE_PROC_DOMAIN_SET_LAUNCH_SECURITY_STATE, no_encryption),
 
-    query(REMOTE_PROC_DOMAIN_MEMORY_PEEK, not_yet),
     query(REMOTE_PROC_CONNECT_DOMAIN_XML_FROM_NATIVE, not_yet),
     query(REMOTE_PROC_CONNECT_DOMAIN_XML_TO_NATIVE, not_yet),
     query(REMOTE_PROC_CONNECT_COMPARE_CPU, not_yet),
     query(REMOTE_PROC_CONNECT_BASELINE_CPU, not_yet),
-    query(REMOTE_PROC_CONNECT_GET_SYSINFO, not_yet),
-    query(REMOTE_PROC_NODE_SET_MEMORY_PARAMETERS, not_yet),
-    query(REMOTE_PROC_NODE_GET_MEMORY_PARAMETERS, not_yet),
     query(REMOTE_PROC_CONNECT_GET_CPU_MODEL_NAMES, not_yet),
-    query(REMOTE_PROC_NODE_GET_FREE_PAGES, not_yet),
-    query(REMOTE_PROC_NODE_ALLOC_PAGES, not_yet),
-    query(REMOTE_PROC_DOMAIN_SET_LIFECYCLE_ACTION, not_yet),
     query(REMOTE_PROC_CONNECT_COMPARE_HYPERVISOR_CPU, not_yet),
     query(REMOTE_PROC_CONNECT_BASELINE_HYPERVISOR_CPU, not_yet),
     query(REMOTE_PROC_CONNECT_SET_IDENTITY, not_yet),
-    query(REMOTE_PROC_DOMAIN_GET_AUTOSTART_ONCE, not_yet),
-    query(REMOTE_PROC_DOMAIN_SET_AUTOSTART_ONCE, not_yet),
 });
 
 }  // namespace

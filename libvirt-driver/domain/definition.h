@@ -57,6 +57,13 @@ struct MemoryDevice {
     bool operator==(const MemoryDevice&) const = default;
 };
 
+// An element that is kept and printed, and from which nothing follows (Class::without_effect).
+struct KeptElement {
+    std::string path;  // "domain/devices/input"
+    std::string xml;   // as it is printed inside <devices>, without the first line's indent
+    bool operator==(const KeptElement&) const = default;
+};
+
 struct Definition {
     Uuid uuid;  // parse() makes one if the XML has none
     std::string name;
@@ -94,7 +101,8 @@ struct Definition {
     Action on_crash = Action::destroy;
 
     std::optional<Console> console;
-    std::optional<WatchdogAction> watchdog;  // nullopt: no <watchdog>, as 'none'
+    std::optional<WatchdogAction> watchdog;   // nullopt: no <watchdog>, as 'none'
+    std::vector<KeptElement> without_effect;  // in the order of the document
 
     bool operator==(const Definition&) const = default;
 
@@ -128,6 +136,9 @@ struct ParseOptions {
 // VIR_ERR_XML_INVALID_SCHEMA; VIR_ERR_OVERFLOW; VIR_ERR_CONFIG_UNSUPPORTED an element, attribute
 // or value that is not honoured (it is named).
 [[nodiscard]] Definition parse(std::string_view xml, const ParseOptions& options = {});
+
+// What `virsh dominfo` says of it: one sentence for each kind of element without effect.
+[[nodiscard]] std::vector<std::string> messages(const Definition& definition);
 
 // `live` may be null. parse(format(d, any)) == d, and formats to the same bytes.
 [[nodiscard]] std::string format(const Definition& definition, const LiveDetails* live = nullptr);

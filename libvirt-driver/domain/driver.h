@@ -22,6 +22,8 @@
 #include "backend/backend.h"
 #include "domain/definition.h"
 #include "domain/event.h"
+#include "host/samepage.h"
+#include "host/usage.h"
 #include "util/cpu_set.h"
 #include "util/fd.h"
 #include "util/uuid.h"
@@ -138,6 +140,11 @@ class Driver {
     // Returns when the file is complete. Throws Error: VIR_ERR_OPERATION_ABORTED by abort_job()
     // and destroy(). Nothing is left of a file then, nor after any other failure.
     void core_dump(const Uuid& uuid, const DumpRequest& request);
+    // virDomainMemoryPeek: `bytes` from an address on, of the partition's memory or as its
+    // kernel sees it. Throws Error: VIR_ERR_OPERATION_INVALID not active; VIR_ERR_INVALID_ARG
+    // not all of them are there; VIR_ERR_OPERATION_FAILED its page tables are not found.
+    [[nodiscard]] std::string memory_peek(const Uuid& uuid, std::uint64_t address,
+                                          std::size_t bytes, bool physical) const;
     // The job that clients may watch and abort; there is one kind, dumps.
     [[nodiscard]] JobStats job_stats(const Uuid& uuid) const;
     // The last one that ended; told once unless `keep`.
@@ -154,6 +161,10 @@ class Driver {
     void rename(const Uuid& uuid, const std::string& new_name);
     void set_autostart(const Uuid& uuid, bool on);
     void set_autostart_once(const Uuid& uuid, bool on);
+
+    // virDomainSetLifecycleAction
+    void set_lifecycle_action(const Uuid& uuid, virDomainLifecycle event, Action action,
+                              const Affect& affect);
 
     // virDomainSetMetadata; nullopt removes. `key` is the prefix for VIR_DOMAIN_METADATA_ELEMENT.
     struct MetadataChange {
@@ -233,6 +244,25 @@ class Driver {
     // What a new partition could still get, KiB; by node.
     [[nodiscard]] std::uint64_t free_memory_kib() const;
     [[nodiscard]] std::vector<std::uint64_t> cells_free_kib(int first, int count) const;
+    // The same in pages: for each node, for each of these sizes. Huge pages are the host's own.
+    [[nodiscard]] std::vector<std::uint64_t> free_pages(const std::vector<unsigned>& sizes_kib,
+                                                        int first, unsigned count) const;
+    // virNodeAllocPages: huge pages of the host, of which partitions use none. How many counts
+    // were set. `add`: more of them, else so many.
+    struct PageCount {
+        unsigned size_kib = 0;
+        std::uint64_t count = 0;
+    };
+    unsigned allocate_pages(const std::vector<PageCount>& wanted, int first, unsigned count,
+                            bool add);
+    // Of a CPU, all of them for nullopt; nullopt: there is no such CPU. What a partition does
+    // on its CPUs is what it has reported.
+    [[nodiscard]] std::optional<host::CpuTimes> cpu_times(std::optional<unsigned> cpu) const;
+    // Samepage merging; see host/samepage.h.
+    [[nodiscard]] std::vector<host::SamepageValue> samepage_values() const;
+    void set_samepage_values(const std::vector<host::SamepageValue>& values);
+    // <sysinfo type='smbios'>. Throws Error(VIR_ERR_CONFIG_UNSUPPORTED): no SMBIOS.
+    [[nodiscard]] std::string sysinfo() const;
     [[nodiscard]] unsigned max_vcpus() const;
 
   private:

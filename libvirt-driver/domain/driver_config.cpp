@@ -23,6 +23,8 @@ DefinitionPtr read_definition(const std::string& xml, bool validate_schema, cons
         options.schema = paths.schema;
     auto definition = std::make_shared<Definition>(parse(xml, options));
     validate(*definition);
+    for (const std::string& message : messages(*definition))
+        log::info("domain '{}': {}", definition->name, message);
     return definition;
 }
 
@@ -156,6 +158,34 @@ void Driver::set_autostart_once(const Uuid& uuid, bool on) {
         return;
     impl_->store.set_autostart(view.name, on, Autostart::once);
     domain.update([on](DomainFields& fields) { fields.view.autostart_once = on; });
+}
+
+void Driver::set_lifecycle_action(const Uuid& uuid, virDomainLifecycle event, Action action,
+                                  const Affect& wanted) {
+    const Job job(impl_->domains.find(uuid), "lifecycle action");
+    Domain& domain = job.domain();
+    const DomainView view = domain.view();
+    const Affect affect = resolve(view, wanted);
+    const auto changed = [&](const DefinitionPtr& definition) {
+        auto copy = std::make_shared<Definition>(*definition);
+        (event == VIR_DOMAIN_LIFECYCLE_POWEROFF ? copy->on_poweroff
+         : event == VIR_DOMAIN_LIFECYCLE_REBOOT ? copy->on_reboot
+                                                : copy->on_crash) = action;
+        validate(*copy);
+        return copy;
+    };
+    const DefinitionPtr live = affect.live ? changed(view.live) : view.live;
+    const DefinitionPtr config =
+        affect.config ? changed(view.persistent_definition) : view.persistent_definition;
+    if (affect.config)
+        impl_->store.save(*config);
+    domain.update([&](DomainFields& fields) {
+        fields.view.live = live;
+        fields.view.persistent_definition = config;
+        note_difference(fields.view);
+    });
+    if (affect.live)
+        impl_->lifecycle.note_live(domain);
 }
 
 void Driver::set_metadata(const Uuid& uuid, const MetadataChange& change) {

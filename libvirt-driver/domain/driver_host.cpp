@@ -4,11 +4,14 @@
 // and the filters of virConnectListAllDomains.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
 #include "domain/capabilities.h"
 #include "domain/driver_impl.h"
+#include "domain/sysinfo.h"
+#include "host/huge_pages.h"
 #include "util/error.h"
 
 namespace mk::domain {
@@ -45,6 +48,17 @@ std::string Driver::domain_capabilities(const DomainCapabilitiesQuery& query) co
                                    max_vcpus());
 }
 
+std::vector<unsigned> Driver::Impl::cells(int first, unsigned count) const {
+    const auto last = static_cast<int>(topology.nodes.back().id);
+    if (first < 0 || first > last)
+        throw Error(VIR_ERR_INVALID_ARG,
+                    fmt::format("start cell {} out of range (0-{})", first, last));
+    std::vector<unsigned> cells;
+    for (int node = first; node <= last && cells.size() < count; ++node)
+        cells.push_back(static_cast<unsigned>(node));
+    return cells;
+}
+
 std::uint64_t Driver::free_memory_kib() const {
     std::uint64_t sum = 0;
     for (const auto& [node, free_kib] : impl_->pool.free_memory_kib())
@@ -54,16 +68,89 @@ std::uint64_t Driver::free_memory_kib() const {
 
 std::vector<std::uint64_t> Driver::cells_free_kib(int first, int count) const {
     const auto free = impl_->pool.free_memory_kib();
-    const auto last_node = static_cast<int>(impl_->topology.nodes.back().id);
-    if (first < 0 || first > last_node)
-        throw Error(VIR_ERR_INVALID_ARG,
-                    fmt::format("start cell {} out of range (0-{})", first, last_node));
     std::vector<std::uint64_t> cells;
-    for (int node = first; node <= last_node && static_cast<int>(cells.size()) < count; ++node) {
-        const auto found = free.find(static_cast<unsigned>(node));
+    for (const unsigned node : impl_->cells(first, static_cast<unsigned>(count))) {
+        const auto found = free.find(node);
         cells.push_back(found == free.end() ? 0 : found->second);
     }
     return cells;
+}
+
+std::vector<std::uint64_t> Driver::free_pages(const std::vector<unsigned>& sizes_kib, int first,
+                                              unsigned count) const {
+    constexpr unsigned small_page_kib = 4;
+    const auto nodes = impl_->cells(first, count);
+    const auto free_kib = impl_->pool.free_memory_kib();
+    std::vector<std::uint64_t> pages;
+    for (const unsigned node : nodes) {
+        for (const unsigned size_kib : sizes_kib) {
+            const auto free = free_kib.find(node);
+            const auto found = size_kib == small_page_kib && free != free_kib.end()
+                                   ? std::optional(free->second / size_kib)
+                                   : host::free_huge_pages(impl_->paths.sysfs, node, size_kib);
+            if (!found)
+                throw Error(
+                    VIR_ERR_OPERATION_FAILED,
+                    fmt::format("page size {} is not available on node {}", size_kib, node));
+            pages.push_back(*found);
+        }
+    }
+    return pages;
+}
+
+unsigned Driver::allocate_pages(const std::vector<PageCount>& wanted, int first, unsigned count,
+                                bool add) {
+    unsigned done = 0;
+    for (const unsigned node : impl_->cells(first, count)) {
+        for (const PageCount& pages : wanted) {
+            if (pages.size_kib == 4)
+                throw Error(VIR_ERR_OPERATION_UNSUPPORTED, "system pages pool can't be modified");
+            host::set_huge_pages(impl_->paths.sysfs, node, pages.size_kib, pages.count, add);
+            done++;
+        }
+    }
+    return done;
+}
+
+// The host's kernel does not run the CPUs of partitions. Each is busy for as long as its app
+// kernel says, and idle for the rest of the time that that kernel is up.
+std::optional<host::CpuTimes> Driver::cpu_times(std::optional<unsigned> cpu) const {
+    if (!cpu || !impl_->pool.held_cpus().contains(*cpu))
+        return host::cpu_times(cpu, impl_->paths.procfs);
+    for (const auto& domain : impl_->domains.all()) {
+        const auto view = domain->view();
+        const auto& cpus = view.details.cpus;
+        if (!view.active() || std::find(cpus.begin(), cpus.end(), *cpu) == cpus.end())
+            continue;
+        try {
+            const auto stats = impl_->backend->stats(view.uuid);
+            for (const backend::CpuTimes& times :
+                 stats ? stats->cpus : std::vector<backend::CpuTimes>()) {
+                const std::uint64_t kernel_ns = times.system_ns + times.irq_ns;
+                const std::uint64_t busy_ns = kernel_ns + times.user_ns;
+                if (times.cpu == *cpu)
+                    return host::CpuTimes{
+                        .kernel = kernel_ns,
+                        .user = times.user_ns,
+                        .idle = stats->uptime_ns - std::min(stats->uptime_ns, busy_ns),
+                        .iowait = 0};
+            }
+        } catch (const Error&) {  // it has just ended
+        }
+    }
+    return host::CpuTimes{};  // nothing has run there yet
+}
+
+std::vector<host::SamepageValue> Driver::samepage_values() const {
+    return host::read_samepage(impl_->paths.sysfs);
+}
+
+void Driver::set_samepage_values(const std::vector<host::SamepageValue>& values) {
+    host::write_samepage(impl_->paths.sysfs, values);
+}
+
+std::string Driver::sysinfo() const {
+    return sysinfo_xml(impl_->paths.sysfs);
 }
 
 unsigned Driver::max_vcpus() const {

@@ -32,6 +32,10 @@ struct Driver::Impl {
     // Checks, saves and shows a persistent definition. REQUIRES: the job.
     void save_config(Domain& domain, const std::shared_ptr<const Definition>& config);
 
+    // The NUMA nodes that a call about `count` cells from `first` on means. Throws
+    // Error(VIR_ERR_INVALID_ARG).
+    [[nodiscard]] std::vector<unsigned> cells(int first, unsigned count) const;
+
     // Later members use earlier ones and die first.
     const Paths paths;
     const image::Places places;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr auto honoured = Class::honoured;
 constexpr auto true_anyway = Class::true_anyway;
+constexpr auto without_effect = Class::without_effect;
 constexpr auto live_only = Class::live_only;
 constexpr auto refused = Class::refused;
 
@@ -197,17 +198,18 @@ constexpr auto table = std::to_array<Element>({
     {"domain/devices/filesystem", refused, no_files_yet},
     {"domain/devices/interface", refused, no_network_yet},
     {"domain/devices/hostdev", refused, no_devices_yet},
-    {"domain/devices/controller", refused, no_bus},
+    {"domain/devices/controller", without_effect, "an app kernel sees no emulated bus"},
     {"domain/devices/lease", refused, no_disk_yet},
     {"domain/devices/redirdev", refused, no_devices_yet},
     {"domain/devices/redirfilter", refused, no_devices_yet},
     {"domain/devices/smartcard", refused, no_devices_yet},
-    {"domain/devices/hub", refused, no_bus},
-    {"domain/devices/input", refused, no_screen},
+    {"domain/devices/hub", without_effect, "an app kernel sees no emulated bus"},
+    {"domain/devices/input", without_effect,
+     "an app kernel has no screen or keyboard; <console> is its terminal"},
     {"domain/devices/graphics", refused, no_screen},
     {"domain/devices/video", refused, no_screen},
-    {"domain/devices/sound", refused, "an app kernel has no sound; remove it"},
-    {"domain/devices/audio", refused, "an app kernel has no sound; remove it"},
+    {"domain/devices/sound", without_effect, "an app kernel has no sound"},
+    {"domain/devices/audio", without_effect, "an app kernel has no sound"},
     {"domain/devices/parallel", refused, only_console},
     {"domain/devices/channel", refused, only_console},
     {"domain/devices/serial", honoured, "the same port as <console>: hvc0"},
@@ -257,7 +259,7 @@ constexpr auto table = std::to_array<Element>({
     {"domain/devices/memballoon/stats", refused, "the balloon is no device; remove it"},
     {"domain/devices/memballoon/alias", refused, "the balloon is no device; remove it"},
     {"domain/devices/memballoon/address", refused, "the balloon is no device; remove it"},
-    {"domain/devices/rng", refused, "app kernels use the CPU's own RDRAND; remove it"},
+    {"domain/devices/rng", without_effect, "app kernels use the CPU's own RDRAND"},
     {"domain/devices/tpm", refused, no_devices_yet},
     {"domain/devices/nvram", refused, no_firmware},
     {"domain/devices/panic", refused, "panics are always caught, see <on_crash>; remove it"},

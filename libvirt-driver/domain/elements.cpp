@@ -5,8 +5,10 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <unordered_map>
 
+#include "domain/definition.h"
 #include "util/error.h"
 #include "util/xml.h"
 
@@ -56,6 +58,9 @@ bool blank(std::string_view text) noexcept {
 
 void check(const xmlNode* node, const std::string& path) {
     const Element& element = accepted(path);
+    if (element.cls == Class::without_effect) {
+        return;
+    }
     for (const xmlAttr* attribute = node->properties; attribute != nullptr;
          attribute = attribute->next) {
         static_cast<void>(accepted(path + "@" + part(attribute->name, attribute->ns)));
@@ -93,6 +98,20 @@ void check_elements(const xmlNode* root) {
 
 void check_device(const xmlNode* device) {
     check(device, "domain/devices/" + part(device->name, device->ns));
+}
+
+std::vector<std::string> messages(const Definition& definition) {
+    std::vector<std::string> all;
+    for (const KeptElement& kept : definition.without_effect) {
+        const Element* element = find_element(kept.path);
+        std::string message =
+            fmt::format("element {} has no effect: {}", kept.path,
+                        element != nullptr ? element->sentence : std::string_view("unknown"));
+        if (std::find(all.begin(), all.end(), message) == all.end()) {
+            all.push_back(std::move(message));
+        }
+    }
+    return all;
 }
 
 void refuse_value(std::string_view path, std::string_view value, std::string_view why) {

@@ -17,10 +17,11 @@
 namespace mk::domain {
 
 enum class Class {
-    honoured,     // it does what libvirt says it does
-    true_anyway,  // it asks for what is always so; accepted, kept and printed
-    live_only,    // printed for a running domain; read and dropped, as libvirt does
-    refused,      // VIR_ERR_CONFIG_UNSUPPORTED
+    honoured,        // it does what libvirt says it does
+    true_anyway,     // it asks for what is always so; accepted, kept and printed
+    without_effect,  // kept and printed, but nothing follows from it; see messages()
+    live_only,       // printed for a running domain; read and dropped, as libvirt does
+    refused,         // VIR_ERR_CONFIG_UNSUPPORTED
 };
 
 enum class Text {

@@ -183,6 +183,9 @@ void write_devices(std::string& out, const Definition& definition, const LiveDet
                            to_string(*definition.watchdog));
     }
     out += definition.memballoon_none ? "    <memballoon model='none'/>\n" : "";
+    for (const KeptElement& kept : definition.without_effect) {
+        out += fmt::format("    {}\n", kept.xml);
+    }
     write_memory_devices(out, definition, live);
     out += "  </devices>\n";
 }

@@ -276,6 +276,12 @@ void read_devices(const xmlNode* root, Definition& out) {
         if (xml_name(child) == "memory") {
             out.memory_devices.push_back(read_memory_device(child));
         }
+        const std::string path = fmt::format("domain/devices/{}", xml_name(child));
+        const Element* element = find_element(path);
+        if (element != nullptr && element->cls == Class::without_effect) {
+            const XmlDoc alone = XmlDoc::copy_of(child);
+            out.without_effect.push_back({path, xml_print(alone.root(), 2)});
+        }
     }
     read_watchdog(devices, out);
     const xmlNode* serial = only_port(devices, "serial");

@@ -92,6 +92,8 @@ INSTANTIATE_TEST_SUITE_P(Honoured, AcceptedRow, testing::ValuesIn(rows_of(Class:
                          test_name);
 INSTANTIATE_TEST_SUITE_P(TrueAnyway, AcceptedRow, testing::ValuesIn(rows_of(Class::true_anyway)),
                          test_name);
+INSTANTIATE_TEST_SUITE_P(WithoutEffect, AcceptedRow,
+                         testing::ValuesIn(rows_of(Class::without_effect)), test_name);
 INSTANTIATE_TEST_SUITE_P(LiveOnly, AcceptedRow, testing::ValuesIn(rows_of(Class::live_only)),
                          test_name);
 
@@ -112,10 +114,11 @@ TEST(ElementTable, HasEachPathOnceAndUnderAParentThatIsAccepted) {
 TEST(ElementTable, IsTheTableOfTheSchemasReadme) {
     std::vector<std::string> expected;
     for (const Element& element : element_table()) {
-        const char* const cls = element.cls == Class::honoured      ? "honoured"
-                                : element.cls == Class::true_anyway ? "true anyway"
-                                : element.cls == Class::live_only   ? "live only"
-                                                                    : "refused";
+        const char* const cls = element.cls == Class::honoured         ? "honoured"
+                                : element.cls == Class::true_anyway    ? "true anyway"
+                                : element.cls == Class::live_only      ? "live only"
+                                : element.cls == Class::without_effect ? "without effect"
+                                                                       : "refused";
         std::string sentence(element.sentence);
         for (auto tag = sentence.find('<'); tag != sentence.npos; tag = sentence.find('<')) {
             sentence.replace(tag, 1, "&lt;");
