@@ -185,13 +185,6 @@ constexpr std::array refusals = std::to_array<Refusal>({
     query(REMOTE_PROC_NODE_GET_SEV_INFO, no_encryption),
     action(REMOTE_PROC_DOMAIN_SET_LAUNCH_SECURITY_STATE, no_encryption),
 
-    query(REMOTE_PROC_CONNECT_DOMAIN_XML_FROM_NATIVE, not_yet),
-    query(REMOTE_PROC_CONNECT_DOMAIN_XML_TO_NATIVE, not_yet),
-    query(REMOTE_PROC_CONNECT_COMPARE_CPU, not_yet),
-    query(REMOTE_PROC_CONNECT_BASELINE_CPU, not_yet),
-    query(REMOTE_PROC_CONNECT_GET_CPU_MODEL_NAMES, not_yet),
-    query(REMOTE_PROC_CONNECT_COMPARE_HYPERVISOR_CPU, not_yet),
-    query(REMOTE_PROC_CONNECT_BASELINE_HYPERVISOR_CPU, not_yet),
     query(REMOTE_PROC_CONNECT_SET_IDENTITY, not_yet),
 });
 

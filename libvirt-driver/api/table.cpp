@@ -20,11 +20,12 @@ struct Table {
     std::vector<const Row*> rows;  // by number
 
     Table() {
-        const auto families = {auth_rows(),      connect_rows(), lookup_rows(),    describe_rows(),
-                               lifecycle_rows(), pause_rows(),   dump_rows(),      vcpu_rows(),
-                               memory_rows(),    plug_rows(),    console_rows(),   stats_rows(),
-                               event_rows(),     guest_rows(),   node_rows(),      tune_rows(),
-                               pages_rows(),     block_rows(),   interface_rows(), absent_rows()};
+        const auto families = {auth_rows(),      connect_rows(), lookup_rows(),  describe_rows(),
+                               lifecycle_rows(), pause_rows(),   dump_rows(),    vcpu_rows(),
+                               memory_rows(),    plug_rows(),    console_rows(), stats_rows(),
+                               event_rows(),     guest_rows(),   node_rows(),    tune_rows(),
+                               cpu_rows(),       native_rows(),  pages_rows(),   block_rows(),
+                               interface_rows(), absent_rows()};
         for (const auto& family : families) {
             for (const Row& row : family) {
                 if (!by_procedure.emplace(row.procedure, &row).second)

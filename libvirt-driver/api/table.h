@@ -69,6 +69,8 @@ std::span<const Row> stats_rows();
 std::span<const Row> event_rows();
 std::span<const Row> guest_rows();
 std::span<const Row> node_rows();
+std::span<const Row> cpu_rows();
+std::span<const Row> native_rows();
 std::span<const Row> pages_rows();
 std::span<const Row> tune_rows();
 std::span<const Row> block_rows();
