@@ -155,9 +155,9 @@ class Host(WireTest):
 
     def test_unknown_calls_are_not_supported_and_leave_the_connection(self):
         connection = self.connect()
-        message = self.assert_code(libvirt.VIR_ERR_NO_SUPPORT, connection.getSysinfo)
+        message = self.assert_code(libvirt.VIR_ERR_NO_SUPPORT, connection.getSEVInfo)
         self.assertEqual(message, "this function is not supported by the connection driver: "
-                         "virConnectGetSysinfo")
+                         "virNodeGetSEVInfo")
         for call in (connection.listNetworks, connection.listAllStoragePools,
                      connection.listAllNWFilters, connection.listAllSecrets):
             self.assert_code(libvirt.VIR_ERR_NO_SUPPORT, call)
