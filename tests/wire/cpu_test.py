@@ -89,7 +89,7 @@ class Models(WireTest):
     def test_wrong_cpus(self):
         validate = libvirt.VIR_CONNECT_COMPARE_CPU_VALIDATE_XML
         for xml, flags, code in (
-                ("<cpu", 0, libvirt.VIR_ERR_XML_ERROR),
+                ("<cpu", 0, libvirt.VIR_ERR_XML_DETAIL),
                 ("<domain/>", 0, libvirt.VIR_ERR_XML_ERROR),
                 ("<cpu/>", 0, libvirt.VIR_ERR_XML_ERROR),
                 (cpu("no-such-model"), 0, libvirt.VIR_ERR_INTERNAL_ERROR),
@@ -162,7 +162,7 @@ class Native(WireTest):
                          json.dumps(base))
         self.assert_code(libvirt.VIR_ERR_INVALID_ARG, connection.domainXMLToNative, "qemu-argv",
                          self.xml())
-        self.assert_code(libvirt.VIR_ERR_XML_ERROR, connection.domainXMLToNative, "multikernel",
+        self.assert_code(libvirt.VIR_ERR_XML_DETAIL, connection.domainXMLToNative, "multikernel",
                          "<domain")
         reader = self.connect(readonly=True)
         self.assert_code(libvirt.VIR_ERR_OPERATION_DENIED, reader.domainXMLToNative, "multikernel",
