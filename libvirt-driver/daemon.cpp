@@ -17,6 +17,7 @@
 #include "daemon_conf.h"
 #include "rpc/server.h"
 #include "sockets.h"
+#include "tcp_sockets.h"
 #include "util/event_source.h"
 #include "util/log.h"
 #include "util/log_settings.h"
@@ -41,7 +42,17 @@ void set_logging(const DaemonOptions& options, const DaemonConf& conf) {
     log::set_level(debug ? log::Level::debug : conf.log_level);
 }
 
-void reload(const DaemonOptions& options) {
+void update_tls(rpc::Server& server) {
+    try {
+        server.update_tls();
+    } catch (const Error& error) {
+        log::error("certificates for TLS stay as they were: {}", error.full_message());
+    }
+}
+
+void reload(const DaemonOptions& options, rpc::Server& server) {
+    if (server.serves_tls())
+        server.run_in_background([&server] { update_tls(server); });
     try {
         set_logging(options, load_conf(options.conf_file, options.conf_must_exist));
         log::info("log settings read again from {}", options.conf_file);
@@ -103,21 +114,31 @@ struct Servers {
 };
 
 void listen_on(Sockets& sockets, const Servers& servers, const DaemonConf& conf) {
+    std::vector<Fd> tcp;
     for (auto& socket : sockets.take()) {
+        if (socket.tcp) {
+            tcp.push_back(std::move(socket.fd));
+            continue;
+        }
         auto& server = socket.admin ? servers.admin : servers.main;
         const bool ask = socket.read_only ? conf.polkit_read_only : conf.polkit;
         server.listen(std::move(socket.fd), {.read_only = socket.read_only,
                                              .authenticate = ask && !socket.admin,
                                              .trusted_only = socket.admin});
     }
+    if (conf.listen_tls && tcp.empty())
+        tcp = listen_on_tcp(conf.listen_addr, conf.tls_port);
+    if (!tcp.empty())
+        servers.main.listen_tls(std::move(tcp), conf.tls);
 }
 
 // Runs the loop until a signal ends it.
-void run_loop(GMainLoop* loop, const DaemonOptions& options, domain::Driver& driver) {
+void run_loop(GMainLoop* loop, const DaemonOptions& options, domain::Driver& driver,
+              rpc::Server& server) {
     const auto quit = [loop] { g_main_loop_quit(loop); };
     const auto terminate = EventSource::on_signal(SIGTERM, quit);
     const auto interrupt = EventSource::on_signal(SIGINT, quit);
-    const auto hang_up = EventSource::on_signal(SIGHUP, [&options] { reload(options); });
+    const auto hang_up = EventSource::on_signal(SIGHUP, [&] { reload(options, server); });
     const auto heartbeats = EventSource::timer(1000, [&driver] { driver.look_at_heartbeats(); });
     sd_notify(0, "READY=1");
     log::info("ready");
@@ -148,8 +169,8 @@ void run_daemon(const DaemonOptions& options, std::unique_ptr<backend::Backend> 
     const auto quit = [&loop] { g_main_loop_quit(loop.get()); };
     IdleTimer idle(
         [&] {
-            return !server.clients().empty() || !admin_server.clients().empty() ||
-                   has_active_domain(driver);
+            return !server.clients().empty() || server.anonymous_clients() > 0 ||
+                   !admin_server.clients().empty() || has_active_domain(driver);
         },
         quit);
     administered = {.servers = {{"virtmultikerneld", &server}, {"admin", &admin_server}},
@@ -158,7 +179,7 @@ void run_daemon(const DaemonOptions& options, std::unique_ptr<backend::Backend> 
     listen_on(sockets, {server, admin_server}, conf);
     idle.set(options.timeout_s);
     server.run_in_background([&driver] { driver.autostart(); });
-    run_loop(loop.get(), options, driver);
+    run_loop(loop.get(), options, driver, server);
     driver.end_autostart();
     admin_server.stop();
     server.stop();

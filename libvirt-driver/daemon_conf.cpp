@@ -41,6 +41,17 @@ auto parsed(const Setting& setting, Parse parse) {
 }
 
 const Key keys[] = {
+    {"listen_tls", [](auto& conf, auto& set) { conf.listen_tls = set.flag(); }},
+    {"listen_addr", [](auto& conf, auto& set) { conf.listen_addr = set.text(); }},
+    {"tls_port", [](auto& conf, auto& set) { conf.tls_port = set.text(); }},
+    {"auth_tls", [](auto&, auto& set) { static_cast<void>(set.one_of({"none"})); }},
+    {"ca_file", [](auto& conf, auto& set) { conf.tls.ca_file = set.absolute_path(); }},
+    {"cert_file", [](auto& conf, auto& set) { conf.tls.cert_file = set.absolute_path(); }},
+    {"key_file", [](auto& conf, auto& set) { conf.tls.key_file = set.absolute_path(); }},
+    {"tls_no_sanity_certificate", [](auto& conf, auto& set) { conf.tls.check_own = !set.flag(); }},
+    {"tls_no_verify_certificate",
+     [](auto& conf, auto& set) { conf.tls.check_clients = !set.flag(); }},
+    {"tls_allowed_dn_list", [](auto& conf, auto& set) { conf.tls.allowed_dns = set.texts(); }},
     {"auth_unix_rw", [](auto& conf, auto& set) { conf.polkit = is_polkit(set); }},
     {"auth_unix_ro", [](auto& conf, auto& set) { conf.polkit_read_only = is_polkit(set); }},
     {"unix_sock_dir", [](auto& conf, auto& set) { conf.socket_dir = set.absolute_path(); }},

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "rpc/client.h"
+#include "rpc/tls.h"
 #include "util/log_settings.h"
 
 namespace mk {
@@ -36,6 +37,10 @@ struct DaemonConf {
     std::optional<unsigned> socket_mode;  // nullopt: 0777 with polkit, else 0700
     unsigned read_only_socket_mode = 0777;
     unsigned admin_socket_mode = 0700;
+    bool listen_tls = false;  // though systemd passes no socket for it
+    std::string listen_addr;  // empty: every address
+    std::string tls_port = "16514";
+    rpc::TlsSettings tls;
     log::Level log_level = log::Level::info;
     std::vector<log::Filter> log_filters;
     std::vector<log::Output> log_outputs;  // none: log::set_outputs' own

@@ -120,9 +120,13 @@ bool Sockets::take_over(const SocketSettings& settings) {
         throw Error::from_errno("take over systemd's sockets", -count);
     for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + count; ++fd) {
         Fd owned(fd);
+        if (sd_is_socket_inet(fd, AF_UNSPEC, SOCK_STREAM, 1, 0) > 0) {
+            sockets_.push_back({.fd = std::move(owned), .tcp = true});
+            continue;
+        }
         if (sd_is_socket_unix(fd, SOCK_STREAM, 1, nullptr, 0) <= 0)
             throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
-                        "systemd passed something that is no listening unix socket");
+                        "systemd passed something that is no listening stream socket");
         listen(kind_of(std::move(owned), path_of(fd)), settings);
     }
     return count > 0;

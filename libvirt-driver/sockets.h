@@ -29,6 +29,7 @@ struct ListeningSocket {
     Fd fd;
     bool read_only = false;
     bool admin = false;
+    bool tcp = false;
 };
 
 // Of sockets that systemd does not pass.

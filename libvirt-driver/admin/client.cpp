@@ -53,7 +53,7 @@ admin_nonnull_client wire_client(const char* server, const rpc::Client::Peer& pe
     wire.srv.name = protocol::copy_string(server);
     wire.id = peer.id;
     wire.timestamp = peer.connected_at;
-    wire.transport = VIR_CLIENT_TRANS_UNIX;
+    wire.transport = peer.identity.address.empty() ? VIR_CLIENT_TRANS_UNIX : VIR_CLIENT_TRANS_TLS;
     return wire;
 }
 
@@ -82,6 +82,24 @@ void lookup_client(Call& call, const admin_server_lookup_client_args& args,
     ret.clnt = wire_client(args.srv.name, peer);
 }
 
+std::vector<Param> unix_identity(const rpc::Identity& identity) {
+    std::vector<Param> params = {{VIR_CLIENT_INFO_UNIX_USER_ID, static_cast<int>(identity.uid)}};
+    if (const auto name = user_name(identity.uid))
+        params.push_back({VIR_CLIENT_INFO_UNIX_USER_NAME, *name});
+    params.push_back({VIR_CLIENT_INFO_UNIX_GROUP_ID, static_cast<int>(identity.gid)});
+    if (const auto name = group_name(identity.gid))
+        params.push_back({VIR_CLIENT_INFO_UNIX_GROUP_NAME, *name});
+    params.push_back({VIR_CLIENT_INFO_UNIX_PROCESS_ID, static_cast<int>(identity.pid)});
+    return params;
+}
+
+std::vector<Param> tls_identity(const rpc::Identity& identity) {
+    std::vector<Param> params = {{VIR_CLIENT_INFO_SOCKET_ADDR, identity.address}};
+    if (!identity.x509_dname.empty())
+        params.push_back({VIR_CLIENT_INFO_X509_DISTINGUISHED_NAME, identity.x509_dname});
+    return params;
+}
+
 void get_info(Call& call, const admin_client_get_info_args& args, admin_client_get_info_ret& ret) {
     bool read_only = false;
     const auto identity = on_loop([&] {
@@ -89,14 +107,9 @@ void get_info(Call& call, const admin_client_get_info_args& args, admin_client_g
         read_only = client->read_only();
         return client->peer().identity;
     });
-    std::vector<Param> params = {{VIR_CLIENT_INFO_READONLY, read_only},
-                                 {VIR_CLIENT_INFO_UNIX_USER_ID, static_cast<int>(identity.uid)}};
-    if (const auto name = user_name(identity.uid))
-        params.push_back({VIR_CLIENT_INFO_UNIX_USER_NAME, *name});
-    params.push_back({VIR_CLIENT_INFO_UNIX_GROUP_ID, static_cast<int>(identity.gid)});
-    if (const auto name = group_name(identity.gid))
-        params.push_back({VIR_CLIENT_INFO_UNIX_GROUP_NAME, *name});
-    params.push_back({VIR_CLIENT_INFO_UNIX_PROCESS_ID, static_cast<int>(identity.pid)});
+    std::vector<Param> params =
+        identity.address.empty() ? unix_identity(identity) : tls_identity(identity);
+    params.push_back({VIR_CLIENT_INFO_READONLY, read_only});
     ret.params.params_val = make_params(params);
     ret.params.params_len = static_cast<unsigned>(params.size());
 }

@@ -67,8 +67,8 @@ void set_client_limits(Call& call, const admin_server_set_client_limits_args& ar
 }
 
 void update_tls_files(Call& call, const admin_server_update_tls_files_args& args) {
-    on_loop([&] { (void)find_server(call, args.srv.name); });
-    throw Error(VIR_ERR_INTERNAL_ERROR, "no tls service found, unable to update tls files");
+    auto* const server = on_loop([&] { return &find_server(call, args.srv.name); });
+    server->update_tls();
 }
 
 const Row rows[] = {

@@ -118,7 +118,7 @@ rpc::Answer dispatch(domain::Driver& driver, rpc::Session& session, int procedur
     try {
         return answer_call(driver, session, procedure, arguments);
     } catch (const Error& error) {
-        log::debug("procedure {} of client {}: {}", procedure, session.identity().pid,
+        log::debug("procedure {} of client {}: {}", procedure, name_of(session.peer()),
                    log::escape(error.full_message()));
         return failed(error);
     } catch (const std::bad_alloc&) {

@@ -38,12 +38,15 @@ Client::Client(Channel channel, const Peer& peer, const Shared& shared)
       last_heard_(std::chrono::steady_clock::now()) {
     if (!peer.authenticated && shared_.settings.anonymous_timeout_ms > 0)
         deadline_ = EventSource::timer(shared_.settings.anonymous_timeout_ms, [this] {
-            log::info("client {} did not authenticate in time: disconnected", session_.peer().pid);
+            log::info("client {} did not authenticate in time: disconnected",
+                      name_of(session_.peer()));
             disconnect();
         });
 }
 
-void Client::start() {
+void Client::start(std::string greeting) {
+    if (!greeting.empty())
+        enqueue({.bytes = std::move(greeting), .sent = {}});
     for (const Program& program : shared_.programs) {
         if (program.greet)
             program.greet(session_);
@@ -103,7 +106,7 @@ void Client::handle_frames() {
             handle(std::move(*frame));
         }
     } catch (const Error& error) {
-        log::debug("client {} disconnected: {}", session_.identity().pid, error.what());
+        log::debug("client {} disconnected: {}", name_of(session_.peer()), error.what());
         disconnect();
         return;
     }
@@ -276,7 +279,7 @@ void Client::probe() {
         return;
     if (pings_unanswered_ >= shared_.settings.keepalive_count) {
         log::info("client {} does not answer pings any more: disconnected",
-                  session_.identity().pid);
+                  name_of(session_.peer()));
         disconnect();
         return;
     }

@@ -77,7 +77,8 @@ class Client : public std::enable_shared_from_this<Client> {
     [[nodiscard]] bool read_only() const noexcept { return session_.read_only(); }
     [[nodiscard]] bool has(const Session& session) const noexcept { return &session == &session_; }
     // Serves it. Until then it only waits for its turn.
-    void start();
+    // `greeting`: what it is sent before anything else, no frame.
+    void start(std::string greeting = {});
     [[nodiscard]] bool disconnected() const noexcept { return disconnected_; }
     [[nodiscard]] bool authenticated() const noexcept { return session_.authenticated(); }
     // Ends the connection now; what is queued is lost. Calls that run go on to their end.

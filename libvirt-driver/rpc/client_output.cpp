@@ -59,7 +59,7 @@ void Client::send_unasked(std::string frame) {
         overflowed_ = true;
         post([self = shared_from_this()] {
             log::info("client {} does not read its events: disconnected",
-                      self->session_.identity().pid);
+                      name_of(self->session_.peer()));
             self->disconnect();
         });
         return;
@@ -143,7 +143,7 @@ void Client::wait_to_write() {
     stalled_ = EventSource::timer(limit_ms, [this, limit = std::chrono::milliseconds(limit_ms)] {
         if (std::chrono::steady_clock::now() - last_written_ < limit)
             return;
-        log::info("client {} does not read: disconnected", session_.identity().pid);
+        log::info("client {} does not read: disconnected", name_of(session_.peer()));
         disconnect();
     });
 }

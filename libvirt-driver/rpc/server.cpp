@@ -57,6 +57,7 @@ Server::Server(const Settings& settings, std::vector<Program> programs)
                   [this](Client* client) {
                       if (anonymous_.erase(client) > 0)
                           start_waiting();
+                      update_listening();
                   }} {}
 
 Server::~Server() {
@@ -70,10 +71,17 @@ void Server::listen(Fd socket, const Access& access) {
 }
 
 // A full server leaves new clients in the sockets' queues, as libvirt does.
+bool Server::has_room(const Listener& listener) const {
+    const Settings& limits = shared_.settings;
+    return !stopped_ && !accept_again_ &&
+           clients_.size() + handshakes_.size() < limits.max_clients &&
+           (!listener.tls || limits.max_anonymous_clients == 0 ||
+            anonymous_clients() < limits.max_anonymous_clients);
+}
+
 void Server::update_listening() {
-    const bool room = !stopped_ && !accept_again_ && clients_.size() < shared_.settings.max_clients;
     for (auto& listener : listeners_) {
-        if (!room)
+        if (!has_room(*listener))
             listener->acceptable.reset();
         else if (!listener->acceptable)
             listener->acceptable =
@@ -94,6 +102,10 @@ void Server::accept_from(const Listener& listener) {
             });
             update_listening();
         }
+        return;
+    }
+    if (listener.tls) {
+        begin_handshake(std::move(socket));
         return;
     }
     const Identity peer = peer_of(socket);
@@ -176,6 +188,8 @@ void Server::stop() {
     if (std::exchange(stopped_, true))
         return;
     update_listening();
+    for (const auto& handshake : handshakes_)
+        handshake->cancel();
     end_streams();
     while (!clients_.empty())
         clients_.back()->disconnect();

@@ -9,11 +9,13 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
 #include "rpc/client.h"
 #include "rpc/session.h"
+#include "rpc/tls.h"
 #include "util/event_source.h"
 #include "util/fd.h"
 
@@ -36,6 +38,15 @@ class Server {
     // Serves a listening unix socket.
     void listen(Fd socket, const Access& access);
 
+    // Serves listening TCP sockets, all their bytes under TLS. Once, before the loop runs.
+    // Throws Error as TlsCredentials.
+    void listen_tls(std::vector<Fd> sockets, const TlsSettings& settings);
+    // Reads the certificates again, for the handshakes that are still to come. Any thread; may
+    // block. Throws Error, and changes nothing: VIR_ERR_INTERNAL_ERROR, as libvirt, if TLS is
+    // not served; else as TlsCredentials.
+    void update_tls();
+    [[nodiscard]] bool serves_tls() const noexcept { return tls_settings_.has_value(); }
+
     // Runs `task` on a worker; it may block. stop() does not wait for it, the destructor does.
     void run_in_background(std::function<void()> task);
 
@@ -48,7 +59,9 @@ class Server {
         return clients_;
     }
     // Those of them that are not authenticated and not waiting for their turn.
-    [[nodiscard]] std::size_t anonymous_clients() const noexcept { return anonymous_.size(); }
+    [[nodiscard]] std::size_t anonymous_clients() const noexcept {
+        return anonymous_.size() + handshakes_.size();
+    }
 
     struct ClientLimits {
         unsigned all = 0;
@@ -64,23 +77,30 @@ class Server {
     struct Listener {
         Fd socket;
         Access access;
+        bool tls = false;
         EventSource acceptable;
     };
 
     void end_streams();
     void update_listening();
+    [[nodiscard]] bool has_room(const Listener& listener) const;
     void accept_from(const Listener& listener);
     void start_waiting();
     void disconnected(Client* client);
+    void begin_handshake(Fd socket);
+    void end_handshake(TlsHandshake* handshake, Identity identity, std::optional<TlsPeer> peer);
 
     WorkerPool workers_;
     Client::Shared shared_;
     std::vector<std::unique_ptr<Listener>> listeners_;
+    std::optional<TlsSettings> tls_settings_;    // set before the loop runs
+    std::shared_ptr<const TlsCredentials> tls_;  // of the newest files
+    std::vector<std::unique_ptr<TlsHandshake>> handshakes_;
     std::vector<std::shared_ptr<Client>> clients_;  // connected
     std::set<const Client*> anonymous_;             // of those, served and not authenticated
     std::deque<std::weak_ptr<Client>> waiting_;     // until there are fewer anonymous ones
     std::uint64_t next_id_ = 1;
-    std::size_t unfinished_ = 0;  // connected, or with calls that still run
+    std::size_t unfinished_ = 0;  // connected, shaking hands, or with calls that still run
     EventSource accept_again_;    // after the process ran out of descriptors
     bool stopped_ = false;
 };

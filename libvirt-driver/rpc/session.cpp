@@ -9,6 +9,10 @@
 
 namespace mk::rpc {
 
+std::string name_of(const Identity& identity) {
+    return identity.address.empty() ? std::to_string(identity.pid) : identity.address;
+}
+
 Session::Session(const Identity& identity, bool read_only, Link link, bool authenticated)
     : peer_(identity),
       read_only_(read_only),

@@ -25,8 +25,8 @@
 
 namespace mk::rpc {
 
-// The peer of a unix socket, as SO_PEERCRED gave it when it connected, or whoever a proxy says
-// that it speaks for.
+// The peer of a unix socket, as SO_PEERCRED gave it when it connected; or of a TLS connection,
+// which has a certificate and no user; or whoever a proxy says that it speaks for.
 struct Identity {
     uid_t uid = static_cast<uid_t>(-1);
     gid_t gid = static_cast<gid_t>(-1);
@@ -34,7 +34,12 @@ struct Identity {
     // Of the process, in clock ticks since boot: tells it from a later one with its number.
     // 0: not known.
     std::uint64_t start_time = 0;
+    std::string x509_dname = {};  // empty: none
+    std::string address = {};     // "192.0.2.1:5000", "[2001:db8::1]:5000"; empty: a unix socket
 };
+
+// For the log: the process, or the address.
+[[nodiscard]] std::string name_of(const Identity& identity);
 
 class Session {
   public:

@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""multikernel+tls://: stock clients with certificates, and strangers without good ones."""
+
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import unittest
+
+import libvirt
+import pexpect
+
+from harness import FAKE_DAEMON, LIMIT_S, WireTest, run_until, table
+from pki import Authority
+from raw import GET_TYPE, PING, PONG, RawClient, frame, ping, read_string
+
+PKI = None  # folders that all tests share: keys take their time
+
+
+class Pki:
+    """A CA, a server and clients of it, and a client of another CA."""
+
+    def __init__(self, folder):
+        self.ca = Authority(folder / "ca")
+        self.server = folder / "server"
+        self.ca.server(self.server)
+        self.alice = self.ca.client("alice")
+        self.bob = self.ca.client("bob")
+        foreign = Authority(folder / "foreign", "Foreign CA")
+        self.foreign_server = folder / "foreign-server"
+        foreign.server(self.foreign_server)
+        self.stranger = foreign.client("alice", trusts=self.ca)
+        self.foreign_friend = self.ca.client("trusting", trusts=foreign)
+        self.nobody = folder / "nobody"
+        self.nobody.mkdir()
+        shutil.copy(self.ca.certificate, self.nobody)
+        self.late = self.ca.client("late", lines='activation_date = "2020-01-01 00:00:00 UTC"\n'
+                                                 'expiration_date = "2020-01-02 00:00:00 UTC"')
+
+
+def setUpModule():  # pylint: disable=invalid-name
+    global PKI  # pylint: disable=global-statement
+    folder = tempfile.mkdtemp(prefix="mk-pki-")
+    unittest.addModuleCleanup(shutil.rmtree, folder, True)
+    PKI = Pki(pathlib.Path(folder))
+
+
+class RawTls(RawClient):
+    """A client that writes libvirt's protocol by hand, under TLS."""
+
+    def __init__(self, case, folder):  # pylint: disable=super-init-not-called
+        context = ssl.create_default_context(cafile=folder / "cacert.pem")
+        context.load_cert_chain(folder / "clientcert.pem", folder / "clientkey.pem")
+        plain = socket.create_connection(("127.0.0.1", case.port), timeout=LIMIT_S)
+        self.socket = context.wrap_socket(plain, server_hostname="localhost")
+        case.addCleanup(self.socket.close)
+        self.serial = 0
+        self.received = b""
+        if self.socket.recv(1) != b"\1":
+            raise AssertionError("not let in")
+        self.open()
+
+
+class TlsTest(WireTest):
+    more_conf = ""
+
+    def setUp(self):
+        self.server = pathlib.Path(tempfile.mkdtemp(prefix="mk-tls-"))
+        self.addCleanup(shutil.rmtree, self.server, True)
+        self.install(PKI.server)
+        self.daemon_conf = self.conf()
+        super().setUp()
+        self.port = int(re.search(r"serving TLS on 127\.0\.0\.1:(\d+)",
+                                  self.daemon.log_text())[1])
+        self.daemon.uri = lambda readonly=False: self.uri(PKI.alice)
+
+    def conf(self):
+        return (f'listen_tls = 1\nlisten_addr = "127.0.0.1"\ntls_port = "0"\n'
+                f'ca_file = "{self.server / "cacert.pem"}"\n'
+                f'cert_file = "{self.server / "servercert.pem"}"\n'
+                f'key_file = "{self.server / "serverkey.pem"}"\nlog_level = 1\n{self.more_conf}')
+
+    def install(self, pair, ca=None):
+        """Certificates for the daemon to serve with."""
+        shutil.copy((ca or PKI.ca).certificate, self.server)
+        shutil.copy(pair / "servercert.pem", self.server)
+        shutil.copy(pair / "serverkey.pem", self.server)
+
+    def uri(self, client):
+        return f"multikernel+tls://localhost:{self.port}/system?pkipath={client}"
+
+    def list_as(self, client):
+        """(code, complaint) of virsh list."""
+        done = subprocess.run(
+            ["virsh", "-c", self.uri(client), "list"], stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=LIMIT_S, check=False,
+            env=self.environment())
+        return done.returncode, done.stderr
+
+    def assert_let_in(self, client):
+        self.assertEqual(self.list_as(client), (0, ""), self.daemon.log_text())
+
+    def assert_turned_away(self, client, reason):
+        code, complaint = self.list_as(client)
+        self.assertEqual(code, 1)
+        self.assertIn("failed to connect to the hypervisor", complaint)
+        self.assertIn(reason, self.daemon.log_text())
+        self.assert_let_in(PKI.alice)
+
+    def stranger(self):
+        """A TCP connection that has not said anything."""
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT_S)
+        self.addCleanup(client.close)
+        return client
+
+
+class Clients(TlsTest):
+    def test_virsh_does_over_tls_what_it_does_over_the_socket(self):
+        self.start("web")
+        self.assertEqual(self.virsh("domstate", "web"), "running")
+        self.assertEqual([row[1:] for row in table(self.virsh("list"))], [["web", "running"]])
+        self.virsh("destroy", "web")
+        self.refused("Requested operation is not valid: domain is not running", "destroy", "web")
+
+    def test_library_calls_it_secure_and_encrypted(self):
+        connection = self.connect()
+        self.assertEqual((connection.isEncrypted(), connection.isSecure()), (1, 1))
+
+    def test_read_only_client_is_read_only(self):
+        connection = libvirt.openReadOnly(self.uri(PKI.alice))
+        self.addCleanup(connection.close)
+        self.assert_code(libvirt.VIR_ERR_OPERATION_DENIED, connection.defineXML, self.xml())
+
+    def test_megabytes_arrive_whole(self):
+        text = "".join(f"{i:07x}\n" for i in range(3 << 17))  # 3 MiB
+        connection = self.connect()
+        domain = connection.defineXML(self.xml(more=f"<description>{text}</description>"))
+        self.assertIn(text, domain.XMLDesc())
+
+    def test_client_that_reads_late_gets_every_answer(self):
+        text = "x" * (1 << 20)
+        self.connect().defineXML(self.xml(more=f"<description>{text}</description>"))
+        slow, other = RawTls(self, PKI.alice), RawTls(self, PKI.bob)
+        count = 12  # more than sockets hold
+        uuid = self.connect().lookupByName("web").UUID()
+        name = b"\0\0\0\3web\0"
+        for serial in range(count):
+            slow.send(frame(14, name + uuid + bytes(4) + bytes(4), serial=100 + serial))
+        self.assertEqual(read_string(other.call(GET_TYPE).payload), b"multikernel")
+        replies = [slow.receive() for _ in range(count)]
+        self.assertEqual({reply.serial for reply in replies},
+                         {100 + serial for serial in range(count)})
+        self.assertTrue(all(text.encode() in reply.payload for reply in replies))
+
+    def test_pings_are_answered(self):
+        client = RawTls(self, PKI.alice)
+        client.send(ping(PING))
+        self.assertEqual(client.receive().procedure, PONG)
+
+    def test_keepalive_keeps_an_idle_connection(self):
+        connection = self.connect()
+        connection.setKeepAlive(1, 3)
+        fired = []
+        timer = libvirt.virEventAddTimeout(2500, lambda *_: fired.append(True), None)
+        run_until(lambda: fired)
+        libvirt.virEventRemoveTimeout(timer)
+        self.assertEqual(connection.isAlive(), 1)
+
+    def test_events_arrive(self):
+        connection, other = self.connect(), self.connect()
+        seen = []
+        connection.domainEventRegisterAny(
+            None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+            lambda _connection, domain, what, _detail, _: seen.append((domain.name(), what)), None)
+        other.defineXML(self.xml("web"))
+        run_until(lambda: seen)
+        self.assertEqual(seen, [("web", libvirt.VIR_DOMAIN_EVENT_DEFINED)])
+
+    def test_console_goes_both_ways(self):
+        self.start("web")
+        with self.terminal("console", "web") as console:
+            console.expect_exact("Escape character")
+            self.wake(console)
+            console.send("echo over tls\r")
+            console.expect_exact("\r\nover tls\r\n")
+            self.virsh("destroy", "web")
+            console.expect_exact(pexpect.EOF)
+
+
+class Strangers(TlsTest):
+    more_conf = "anonymous_timeout = 1\nmax_anonymous_clients = 2\n"
+
+    def test_client_without_a_certificate(self):
+        self.assert_turned_away(PKI.nobody, "the client has no certificate")
+
+    def test_client_of_another_ca(self):
+        self.assert_turned_away(PKI.stranger, "no CA that we trust has signed it")
+
+    def test_client_whose_certificate_has_expired(self):
+        context = ssl.create_default_context(cafile=PKI.late / "cacert.pem")  # virsh would not try
+        context.load_cert_chain(PKI.late / "clientcert.pem", PKI.late / "clientkey.pem")
+        with context.wrap_socket(self.stranger(), server_hostname="localhost") as client:
+            self.assertEqual(client.recv(1), b"")
+        self.assertIn("it has expired", self.daemon.log_text())
+
+    def test_bytes_that_are_no_tls(self):
+        for data in (b"GET / HTTP/1.0\r\n\r\n", bytes(100), frame(GET_TYPE), b"\x16\x03\x01\xff\xff"
+                     + bytes(1 << 16)):
+            with self.subTest(data=data[:8]):
+                client = self.stranger()
+                client.sendall(data)
+                while self.received(client):
+                    pass
+        self.assert_let_in(PKI.alice)
+
+    def received(self, client):
+        try:
+            return client.recv(4096)
+        except ConnectionResetError:
+            return b""
+
+    def test_client_that_leaves_at_once(self):
+        for _ in range(50):
+            self.stranger().close()
+        self.assert_let_in(PKI.alice)
+
+    def test_silent_clients_are_few_and_sent_away(self):
+        half = [self.stranger() for _ in range(4)]
+        for client in half[::2]:
+            client.sendall(b"\x16\x03\x01\x02\x00\x01")  # the beginning of a hello
+        self.assert_let_in(PKI.alice)  # in its turn
+        for client in half:
+            self.assertEqual(self.received(client), b"")
+        self.assertEqual(self.daemon.log_text().count("did not finish its TLS handshake in time"),
+                         4)
+
+    def test_silent_clients_keep_nobody_from_the_socket(self):
+        for _ in range(4):
+            self.stranger()
+        client = RawClient(self.daemon)
+        self.assertEqual(read_string(client.call(GET_TYPE).payload), b"multikernel")
+        client.end()
+
+    def test_daemon_ends_while_a_handshake_goes_on(self):
+        self.stranger().sendall(b"\x16\x03\x01")
+        self.assert_let_in(PKI.alice)
+        self.daemon.process.terminate()
+        self.assertEqual(self.daemon.process.wait(LIMIT_S), 0)
+
+
+class Names(TlsTest):
+    more_conf = 'tls_allowed_dn_list = [ "CN=nobody,*", "*CN=alice*" ]\n'
+
+    def test_only_names_on_the_list_are_let_in(self):
+        self.assert_let_in(PKI.alice)
+        self.assert_turned_away(PKI.bob, "is not in tls_allowed_dn_list")
+
+    def test_names_are_written_as_libvirt_writes_them(self):
+        self.list_as(PKI.bob)
+        said = subprocess.run(["virt-pki-query-dn", PKI.bob / "clientcert.pem"], check=True,
+                              capture_output=True, text=True).stdout.strip()
+        self.assertIn(f"'{said}' is not in tls_allowed_dn_list", self.daemon.log_text())
+
+
+class NoNames(TlsTest):
+    more_conf = "tls_allowed_dn_list = []\n"
+
+    def test_empty_list_lets_nobody_in(self):
+        self.assertEqual(self.list_as(PKI.alice)[0], 1)
+
+
+class Unverified(TlsTest):
+    more_conf = "tls_no_verify_certificate = 1\n"
+
+    def test_whoever_comes_is_let_in_when_the_operator_says_so(self):
+        for client in (PKI.alice, PKI.nobody, PKI.stranger):
+            self.assert_let_in(client)
+
+
+class Certificates(TlsTest):
+    def reload(self, said):
+        """SIGHUP; returns once the daemon has logged `said`."""
+        before = self.daemon.log_text().count(said)
+        self.daemon.process.send_signal(signal.SIGHUP)
+        for _ in range(LIMIT_S):
+            RawClient(self.daemon).end()  # the signal comes beside the calls, at no certain time
+            if self.daemon.log_text().count(said) > before:
+                return
+        raise AssertionError(f"'{said}' was not logged:\n{self.daemon.log_text()}")
+
+    def test_new_certificate_serves_new_clients_and_disturbs_no_old_one(self):
+        old = self.connect()
+        self.install(PKI.foreign_server)
+        shutil.copy(PKI.ca.certificate, self.server)
+        (self.server / "cacert.pem").write_bytes(
+            PKI.ca.certificate.read_bytes() + (PKI.foreign_friend / "cacert.pem").read_bytes())
+        self.reload("certificates for TLS read again")
+        self.assertEqual(old.listAllDomains(), [])
+        self.assertEqual(self.list_as(PKI.alice)[0], 1)  # who does not know the new one's CA
+        self.assert_let_in(PKI.foreign_friend)
+
+    def test_bad_files_change_nothing(self):
+        stay = "certificates for TLS stay as they were"
+        (self.server / "servercert.pem").write_text("nonsense\n", encoding="ascii")
+        self.reload(stay)
+        self.assertIn(str(self.server / "servercert.pem"), self.daemon.log_text())
+        self.assert_let_in(PKI.alice)
+        (self.server / "cacert.pem").write_text("nonsense\n", encoding="ascii")
+        self.reload(stay)
+        self.assert_let_in(PKI.alice)
+        (self.server / "cacert.pem").unlink()
+        self.reload(stay)
+        self.assert_let_in(PKI.alice)
+        self.install(PKI.server)
+        shutil.copy(PKI.foreign_server / "serverkey.pem", self.server)  # half of a new pair
+        self.reload(stay)
+        self.assert_let_in(PKI.alice)
+
+    def refuses_to_start(self):
+        """The complaint of one more daemon with our files."""
+        folder = self.daemon.folder / "second"
+        folder.mkdir(exist_ok=True)
+        conf = folder / "virtmultikerneld.conf"
+        conf.write_text(self.conf(), encoding="utf-8")
+        done = subprocess.run(
+            [FAKE_DAEMON, "--timeout", "1", "--config", conf, "--socket-dir",
+             folder], stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=LIMIT_S, check=False,
+            env=self.environment({"TMPDIR": str(self.daemon.folder)}))
+        self.assertEqual(done.returncode, 1)
+        return done.stderr.rstrip("\n").split("\n")[-1]
+
+    def test_daemon_that_could_serve_nobody_says_why_and_does_not_start(self):
+        certificate, key = self.server / "servercert.pem", self.server / "serverkey.pem"
+        self.install(PKI.foreign_server)
+        self.assertEqual(self.refuses_to_start().split(": ", 1)[1],
+                         f"the server certificate {certificate} failed validation against "
+                         f"{self.server / 'cacert.pem'}: no CA that we trust has signed it")
+        key.unlink()
+        self.assertIn(f"cannot use the server certificate {certificate} with the key {key}: ",
+                      self.refuses_to_start())
+        (self.server / "cacert.pem").unlink()
+        self.assertIn(f"open {self.server / 'cacert.pem'}: No such file or directory",
+                      self.refuses_to_start())
