@@ -164,8 +164,7 @@ DOMAIN = {
     "schedinfo": [("schedinfo web", "Scheduler      : none")],
     "screenshot": [("screenshot web {picture}", unsupported(
         "a partition has no screen; 'virsh console' shows what it prints"))],
-    "set-lifecycle-action": [("set-lifecycle-action web reboot destroy --config",
-                              "lifecycle Action updated")],
+    "set-lifecycle-action": [("set-lifecycle-action web reboot destroy --config", "")],
     "set-user-sshkeys": [("set-user-sshkeys web root --reset", unsupported(NO_AGENT))],
     "set-user-password": [("set-user-password web root secret", unsupported(NO_AGENT))],
     "setmaxmem": [("setmaxmem off 384M --config", "")],
