@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import stat
 import subprocess
 
@@ -77,6 +78,23 @@ class Limits(DaemonTest):
         self.assertEqual(third.receive().serial, 7)
         second.end()
         third.end()
+
+
+class Queue(DaemonTest):
+    daemon_conf = "max_clients = 1\nmax_queued_clients = 2\n"
+
+    def test_only_so_many_wait_to_be_accepted(self):
+        first = RawClient(self.daemon)
+        waiting = []
+        with self.assertRaises(BlockingIOError):
+            for _ in range(10):
+                more = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+                waiting.append(more)
+                self.addCleanup(more.close)
+                more.connect(str(self.daemon.folder / SOCKETS[0]))
+        self.assertEqual(len(waiting) - 1, 3)  # unix(7)'s queue takes one more than it is told
+        self.assertEqual(first.call(GET_TYPE).status, OK)
+        first.end()
 
 
 class Conf(DaemonTest):
