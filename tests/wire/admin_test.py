@@ -261,12 +261,15 @@ class Logging(AdminTest):
 
     def test_mistakes_change_nothing(self):
         for words, sentence in {
-                ("daemon-log-filters", "--filters", "1:rpc 7:x"): "invalid argument: log filter '7:x'",
-                ("daemon-log-filters", "--filters", "rpc"): "invalid argument: log filter 'rpc'",
+                ("daemon-log-filters", "--filters", "1:rpc 7:x"):
+                    "invalid argument: log filter '7:x'",
+                ("daemon-log-filters", "--filters", "rpc"):
+                    "invalid argument: log filter 'rpc'",
                 ("daemon-log-filters", "--filters", "1:"): "invalid argument: log filter '1:'",
                 ("daemon-log-outputs", "--outputs", "1:printer"):
                     "invalid argument: log output '1:printer'",
-                ("daemon-log-outputs", "--outputs", "stderr"): "invalid argument: log output 'stderr'",
+                ("daemon-log-outputs", "--outputs", "stderr"):
+                    "invalid argument: log output 'stderr'",
                 ("daemon-log-outputs", "--outputs", "1:file:/nonexistent/x"):
                     "open /nonexistent/x: No such file or directory"}.items():
             with self.subTest(words=words):
