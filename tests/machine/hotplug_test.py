@@ -8,13 +8,13 @@ import errno
 version = os.uname().release
 initrd = with_loader("{INITRD}", "/tmp/test.img", version)
 
-def start(name, cpus, spares=(), memory_mib=128):
+def start(name, cpus, spares=(), memory_mib=128, cmdline="quiet"):
     partition = Device().create(uuid.uuid4().bytes, name)
     partition.add_memory(memory_mib << 20)
     partition.add_cpus(cpus)
     if spares:
         partition.add_cpus(spares, SPARE)
-    partition.load("/vmlinuz", initrd, "quiet")
+    partition.load("/vmlinuz", initrd, cmdline)
     partition.start()
     return partition
 
@@ -150,6 +150,89 @@ class Cpus(MachineTest):
             expect("EBUSY", partition.add_cpus, [3], saying="poweroff")
             partition.destroy()
             other.destroy()
+            """)
+        self.assertEqual(self.online_cpus(), self.cpus)
+
+    def test_stray_write_to_the_host_page_grants_nothing(self):
+        """The app kernel has a copy of its own of which CPUs are its own."""
+        self.script(BOOT, """
+            import mmap
+            IDS, GRANTED = 248, 4480  # in struct mk_host_page
+            partition = start("strict", [2], [3])
+            wait_for(partition, "running")
+            shell = Shell(partition)
+            page = mmap.mmap(partition.memory_fd(), 16384)
+            assert page[GRANTED:GRANTED + 2] == b"\\1\\0", page[GRANTED:GRANTED + 2]
+            bring_up = "echo 1 >/sys/devices/system/cpu/cpu1/online || echo refused"
+            page[GRANTED + 1] = 1
+            said = shell.run(bring_up)
+            assert said.endswith("refused"), said
+
+            partition.add_cpus([3])
+            page[IDS + 4:IDS + 8] = (1).to_bytes(4, "little")  # the host's CPU 1
+            assert partition.ask(CPU_ADD, 3) == (-errno.EPERM, 0)
+            said = shell.run(bring_up)
+            assert said.endswith("refused"), said
+            page[IDS + 4:IDS + 8] = (3).to_bytes(4, "little")
+            assert online() == "0-1,4-5"
+            assert partition.cpu_states() == [(2, RUN, CPU_GIVEN), (3, RUN, CPU_TAKEN)]
+
+            assert partition.ask(CPU_ADD, 3) == (0, 0)
+            assert shell.run("nproc") == "2"
+            page[GRANTED + 1] = 7  # none, as the host never writes it
+            assert shell.run("cd /sys/devices/system/cpu/cpu1; echo 0 >online; nproc") == "1"
+            said = shell.run("echo 1 >online || echo refused")
+            assert said.endswith("refused"), said
+            partition.destroy()
+            """)
+        self.assertEqual(self.online_cpus(), self.cpus)
+
+    def test_late_and_missing_answers_leave_true_books(self):
+        """The app kernel is paused just when it was asked, so that it answers when it may."""
+        self.script(BOOT, """
+            CPU_CHANNEL = 1
+            partition = start("late", [2], [3])
+            wait_for(partition, "running")
+            shell = Shell(partition)
+            poll = select.poll()
+            poll.register(partition.fd, select.POLLIN | select.POLLPRI)
+
+            def ask_and_pause():
+                partition.add_cpus([3])
+                seq = partition.request(CPU_ADD, 3)
+                partition.pause()
+                return seq
+
+            for withdrawn in (False, True, True):
+                seq = ask_and_pause()
+                if withdrawn:
+                    partition.withdraw(CPU_CHANNEL)
+                    partition.withdraw(CPU_CHANNEL)
+                expect("EBUSY", partition.remove_cpus, [3])
+                partition.resume()
+                while (answer := partition.query().answers[CPU_CHANNEL]).done != seq:
+                    assert poll.poll(60000), "no answer"
+                assert answer.result in (0, -errno.ECANCELED), answer.result
+                assert withdrawn or answer.result == 0
+                given = answer.result == 0
+                assert partition.cpu_states()[1] == (3, RUN, CPU_GIVEN if given else CPU_TAKEN)
+                assert shell.run("nproc") == ("2" if given else "1")
+                if given:
+                    assert partition.ask(CPU_REMOVE, 3) == (0, 0)
+                partition.remove_cpus([3])
+                assert online() == "0-1,3-5"
+
+            # One that is stopped instead never answers: the CPU is not its any more.
+            ask_and_pause()
+            partition.withdraw(CPU_CHANNEL)
+            if partition.query().answers[CPU_CHANNEL].done != 4:  # it was faster than the pause
+                expect("EBUSY", partition.request, CPU_REMOVE, 3)
+            partition.stop()
+            assert partition.cpu_states() == [(2, RUN, CPU_TAKEN), (3, RUN, CPU_TAKEN)]
+            assert partition.query().answers[CPU_CHANNEL].posted >= 4
+            partition.withdraw(CPU_CHANNEL)  # of one that is stopped: nothing to do
+            expect("EINVAL", partition.withdraw, 4)
+            partition.destroy()
             """)
         self.assertEqual(self.online_cpus(), self.cpus)
 

@@ -29,6 +29,28 @@ class Hotplug(MachineTest):
         self.assertEqual(console.command("nproc"), "1")
         self.assertEqual(self.online_cpus(), "0,2-3")
 
+    def test_clients_that_want_different_things_at_once(self):
+        console = self.start("web", vcpus=3, vcpu_attributes=" current='1'", memory_mib=384,
+                             more="<maxMemory slots='2' unit='MiB'>768</maxMemory>")
+        said = self.run_in("""
+            often() {
+                for _ in 1 2 3 4; do virsh -q -c multikernel:///system "$@" --live 2>&1; done
+            }
+            often setvcpus web 3 & often setvcpus web 1 & often setvcpus web 2 &
+            often setmem web 512M & often setmem web 384M & wait""")
+        self.assertEqual([line for line in said.splitlines() if line], [])
+        vcpus = self.count("--live", "--active")
+        self.assertEqual(int(console.command("nproc")), vcpus)
+        self.assertEqual(int(self.run_in("nproc")), 4 - vcpus)
+        used = int(re.search(r"Used memory:\s+(\d+)", self.virsh("dominfo", "web"))[1])
+        self.assertIn(used, (384 * 1024, 512 * 1024))
+        self.script(f"""
+            [(identity, _, _)] = Device().list()
+            query = Device().open(identity).query()
+            assert query.memory_bytes == {used} << 10, query.memory_bytes
+            assert query.online_cpus == {vcpus}, query.online_cpus
+            """)
+
     def test_memory_comes_and_goes(self):
         console = self.start("web", memory_mib=384,
                              more="<maxMemory slots='2' unit='MiB'>768</maxMemory>")

@@ -67,6 +67,7 @@ class MachineTest(unittest.TestCase):
     """Base of all machine tests; `options` is what Machine.start() gets."""
 
     options = {}
+    machine = None
     ends_machine = False  # True: there is nothing to look at after a test
     uses_daemon = True
 
@@ -83,7 +84,7 @@ class MachineTest(unittest.TestCase):
     def run(self, result=None):
         before = len(result.failures) + len(result.errors) if result else 0
         super().run(result)
-        if result and len(result.failures) + len(result.errors) > before:
+        if self.machine and result and len(result.failures) + len(result.errors) > before:
             self._tell_why()
         return result
 
