@@ -161,8 +161,8 @@ void run_daemon(const DaemonOptions& options, std::unique_ptr<backend::Backend> 
     domain::Driver driver(paths, std::move(backend));
     driver.set_watchdog_timeout(std::chrono::seconds(conf.watchdog_timeout_s));
     access::Polkit polkit;
-    rpc::Server server(conf.server,
-                       {api::remote_program(driver, polkit, {.socket_dir = options.socket_dir})});
+    rpc::Server server(conf.server, {api::remote_program(driver, polkit, conf.access_control,
+                                                         {.socket_dir = options.socket_dir})});
     admin::Administered administered;
     rpc::Server admin_server(conf.admin, {admin::program(administered)});
     const MainLoop loop(g_main_loop_new(nullptr, FALSE), g_main_loop_unref);

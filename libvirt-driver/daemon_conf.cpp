@@ -24,6 +24,16 @@ bool is_polkit(const Setting& setting) {
     return setting.one_of({"none", "polkit"}) == "polkit";
 }
 
+// libvirt knows "none", too, which allows everything.
+bool has_polkit(const Setting& setting) {
+    const auto& drivers = setting.texts();
+    for (const auto& driver : drivers) {
+        if (driver != "polkit" && driver != "none")
+            throw setting.wrong("may hold \"polkit\" and \"none\", and nothing else");
+    }
+    return std::ranges::find(drivers, "polkit") != drivers.end();
+}
+
 // -1 and 0 mean never.
 unsigned interval_ms(const Setting& setting) {
     return static_cast<unsigned>(std::max(setting.number(-1, day_s), 0)) * 1000;
@@ -54,6 +64,7 @@ const Key keys[] = {
     {"tls_allowed_dn_list", [](auto& conf, auto& set) { conf.tls.allowed_dns = set.texts(); }},
     {"auth_unix_rw", [](auto& conf, auto& set) { conf.polkit = is_polkit(set); }},
     {"auth_unix_ro", [](auto& conf, auto& set) { conf.polkit_read_only = is_polkit(set); }},
+    {"access_drivers", [](auto& conf, auto& set) { conf.access_control = has_polkit(set); }},
     {"unix_sock_dir", [](auto& conf, auto& set) { conf.socket_dir = set.absolute_path(); }},
     {"unix_sock_group", [](auto& conf, auto& set) { conf.socket_group = set.text(); }},
     {"unix_sock_rw_perms", [](auto& conf, auto& set) { conf.socket_mode = set.mode(); }},

@@ -32,6 +32,7 @@ struct DaemonConf {
     // is not root's serves its own user.
     bool polkit = geteuid() == 0;
     bool polkit_read_only = geteuid() == 0;
+    bool access_control = false;          // access_drivers: polkit is asked about each call
     std::string socket_dir;               // empty: the command line's
     std::string socket_group;             // empty: the daemon's own
     std::optional<unsigned> socket_mode;  // nullopt: 0777 with polkit, else 0700

@@ -33,9 +33,18 @@ struct Row {
 // Throws Error(VIR_ERR_INVALID_ARG).
 void check_flags(const Call& call, unsigned flags);
 
+struct Checks {
+    static void before(const Call&) {}
+    template <typename Args>
+    static void before(const Call& call, const Args& args) {
+        if constexpr (requires { static_cast<unsigned>(args.flags); })
+            check_flags(call, static_cast<unsigned>(args.flags));
+    }
+};
+
 template <auto function>
 constexpr Row row(int procedure, const char* name, unsigned allowed_flags = 0) {
-    return {procedure, name, &protocol::marshal<function, Call, &check_flags>, allowed_flags};
+    return {procedure, name, &protocol::marshal<function, Call, Checks>, allowed_flags};
 }
 
 // Loop thread only. Throws Error(VIR_ERR_NO_SERVER).

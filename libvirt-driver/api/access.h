@@ -12,7 +12,8 @@
 
 #include "access/polkit.h"
 #include "api/call.h"
-#include "protocol/remote.h"
+#include "api/table.h"
+#include "domain/event.h"
 
 namespace mk::api {
 
@@ -22,5 +23,24 @@ namespace mk::api {
 // rpc::Program::answers_later: AUTH_POLKIT waits for polkit, and polkit for a password.
 [[nodiscard]] bool ask_polkit(access::Polkit& polkit, rpc::Session& session, int procedure,
                               std::function<void(rpc::Answer)> answer);
+
+// Before a handler: has the caller the permissions of its procedure? As libvirt's polkit driver,
+// but root is never asked for, which is what polkit would answer. Throws
+// Error(VIR_ERR_ACCESS_DENIED), and VIR_ERR_DBUS_SERVICE if polkit cannot be asked.
+void check_access(Call& call, const Checks::Arguments& arguments);
+
+// The same by the handler, for the domain that it found, or is about to make.
+void require_access(Call& call, const domain::DomainIdentity& domain);
+void require_access(Call& call, const domain::DomainView& domain);
+void require_access_to_xml(Call& call, std::string_view definition);
+
+// Drops from a list what the caller may not see.
+void keep_allowed(Call& call, std::vector<domain::DomainView>& domains);
+
+// Hands `deliver` the events that the client may see, one at a time, in their order and with the
+// number that they came with; later, and none once the session is closed, if polkit is asked.
+// Does not block.
+[[nodiscard]] std::function<void(const domain::Event&, int)> filter_events(
+    Call& call, std::function<void(const domain::Event&, int)> deliver);
 
 }  // namespace mk::api

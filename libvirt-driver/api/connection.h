@@ -37,7 +37,8 @@ struct Connection {
     std::string uri;   // as the client gave it
     bool close_callback = false;
 
-    access::Asked authentication;  // loop thread only
+    access::Asked authentication;              // loop thread only
+    access::Polkit* access_control = nullptr;  // null: whoever may connect may do everything
 
     std::once_flag subscribed;  // to the driver's events
     // Guards the two below. Held while messages are queued (which never blocks), so that they

@@ -129,11 +129,16 @@ rpc::Answer dispatch(domain::Driver& driver, rpc::Session& session, int procedur
     }
 }
 
-rpc::Program remote_program(domain::Driver& driver, access::Polkit& polkit,
+rpc::Program remote_program(domain::Driver& driver, access::Polkit& polkit, bool access_control,
                             const relay::Settings& relay) {
     return {.number = REMOTE_PROGRAM,
             .version = REMOTE_PROTOCOL_VERSION,
-            .greet = [](rpc::Session& session) { session.attach(std::make_shared<Connection>()); },
+            .greet =
+                [control = access_control ? &polkit : nullptr](rpc::Session& session) {
+                    const auto connection = std::make_shared<Connection>();
+                    connection->access_control = control;
+                    session.attach(connection);
+                },
             .is_short =
                 [](int number) {
                     const auto procedure = find_procedure(number);
@@ -142,7 +147,8 @@ rpc::Program remote_program(domain::Driver& driver, access::Polkit& polkit,
                     return !procedure || procedure->is_short ||
                            number == REMOTE_PROC_CONNECT_GET_ALL_DOMAIN_STATS;
                 },
-            .is_instant = is_instant,
+            // Who asks polkit waits for it.
+            .is_instant = access_control ? std::function<bool(int)>() : is_instant,
             .call =
                 [&driver](rpc::Session& session, int procedure, std::string_view arguments) {
                     return dispatch(driver, session, procedure, arguments);

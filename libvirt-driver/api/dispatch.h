@@ -12,9 +12,10 @@
 namespace mk::api {
 
 // libvirt's remote program over `driver`; what belongs to other daemons is passed on to them.
-// `driver` and `polkit` must outlive every session.
+// `driver` and `polkit` must outlive every session. `access_control`: polkit is also asked what
+// each client may do.
 [[nodiscard]] rpc::Program remote_program(domain::Driver& driver, access::Polkit& polkit,
-                                          const relay::Settings& relay);
+                                          bool access_control, const relay::Settings& relay);
 
 // One call of it. Never throws: errors become answers.
 [[nodiscard]] rpc::Answer dispatch(domain::Driver& driver, rpc::Session& session, int procedure,

@@ -6,6 +6,9 @@
 // what makes events (domain/event.h).
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "api/access.h"
 #include "api/encode.h"
 #include "api/table.h"
 #include "domain/dump.h"
@@ -214,12 +217,17 @@ class MessageOf {
     }
 };
 
-void deliver(Connection& connection, rpc::Session& session, const domain::Event& event) {
-    const int event_id = event_id_of(event);
+bool wants(const EventCallback& callback, const domain::Event& event) {
+    return callback.event_id == event_id_of(event) &&
+           (!callback.domain || *callback.domain == event.domain.uuid);
+}
+
+// To the registrations of before the number `before`: the later ones came after the event.
+void deliver(Connection& connection, rpc::Session& session, const domain::Event& event,
+             int before) {
     const std::scoped_lock lock(connection.events_mutex);
     for (auto& [id, callback] : connection.callbacks) {
-        if (callback.event_id != event_id ||
-            (callback.domain && *callback.domain != event.domain.uuid))
+        if (id >= before || !wants(callback, event))
             continue;
         auto message = std::visit(MessageOf(event.domain, id, callback.legacy), event.what);
         if (callback.announced)
@@ -229,18 +237,31 @@ void deliver(Connection& connection, rpc::Session& session, const domain::Event&
     }
 }
 
+// The number of the next registration; nullopt: none is for this event.
+std::optional<int> registrations_for(Connection& connection, const domain::Event& event) {
+    const std::scoped_lock lock(connection.events_mutex);
+    const bool any = std::ranges::any_of(
+        connection.callbacks, [&event](const auto& entry) { return wants(entry.second, event); });
+    return any ? std::optional(connection.next_callback) : std::nullopt;
+}
+
 // The first registration of a connection joins the driver's event queue.
 void subscribe(Call& call) {
     std::call_once(call.connection.subscribed, [&call] {
         domain::EventQueue& events = call.driver.events();
         Connection& connection = call.connection;
         rpc::Session& session = call.session;
-        const int sink = events.add_sink([&connection, &session](const domain::Event& event) {
-            try {
-                deliver(connection, session, event);
-            } catch (const std::exception& error) {
-                log::error("cannot send an event to a client: {}", error.what());
-            }
+        const auto filter =
+            filter_events(call, [&connection, &session](const domain::Event& event, int before) {
+                try {
+                    deliver(connection, session, event, before);
+                } catch (const std::exception& error) {
+                    log::error("cannot send an event to a client: {}", error.what());
+                }
+            });
+        const int sink = events.add_sink([&connection, filter](const domain::Event& event) {
+            if (const auto before = registrations_for(connection, event))
+                filter(event, *before);
         });
         // Afterwards nothing refers to the session any more.
         session.on_close([&events, sink] { events.remove_sink(sink); });

@@ -6,6 +6,7 @@
 
 #include <array>
 
+#include "api/access.h"
 #include "api/encode.h"
 #include "api/table.h"
 #include "util/log.h"
@@ -16,12 +17,14 @@ namespace {
 
 void domain_define_xml(Call& call, const remote_domain_define_xml_args& args,
                        remote_domain_define_xml_ret& ret) {
+    require_access_to_xml(call, args.xml);
     encode_domain(call.driver.define(args.xml, false), ret.dom);
 }
 
 void domain_define_xml_flags(Call& call, const remote_domain_define_xml_flags_args& args,
                              remote_domain_define_xml_flags_ret& ret) {
     const bool validate = (args.flags & VIR_DOMAIN_DEFINE_VALIDATE) != 0;
+    require_access_to_xml(call, args.xml);
     encode_domain(call.driver.define(args.xml, validate), ret.dom);
 }
 
@@ -74,6 +77,7 @@ void domain_create_xml(Call& call, const remote_domain_create_xml_args& args,
                        remote_domain_create_xml_ret& ret) {
     const bool validate = (args.flags & VIR_DOMAIN_START_VALIDATE) != 0;
     const auto options = start_options(args.flags);
+    require_access_to_xml(call, args.xml_desc);
     const auto domain = call.driver.create_xml(args.xml_desc, validate, options);
     if (options.autodestroy)
         destroy_with_connection(call, domain);
@@ -176,15 +180,17 @@ constexpr unsigned modes = VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN | VIR_DOMAIN_SHUTD
                            VIR_DOMAIN_SHUTDOWN_PARAVIRT;
 
 const Row rows[] = {
-    row<domain_define_xml>(REMOTE_PROC_DOMAIN_DEFINE_XML),
-    row<domain_define_xml_flags>(REMOTE_PROC_DOMAIN_DEFINE_XML_FLAGS, VIR_DOMAIN_DEFINE_VALIDATE),
+    finds_domain(row<domain_define_xml>(REMOTE_PROC_DOMAIN_DEFINE_XML)),
+    finds_domain(row<domain_define_xml_flags>(REMOTE_PROC_DOMAIN_DEFINE_XML_FLAGS,
+                                              VIR_DOMAIN_DEFINE_VALIDATE)),
     row<domain_undefine>(REMOTE_PROC_DOMAIN_UNDEFINE),
     row<domain_undefine_flags>(REMOTE_PROC_DOMAIN_UNDEFINE_FLAGS, undefine_flags),
     row<domain_create>(REMOTE_PROC_DOMAIN_CREATE),
     row<domain_create_with_flags>(REMOTE_PROC_DOMAIN_CREATE_WITH_FLAGS,
                                   start_flags | start_flags_true_anyway),
-    row<domain_create_xml>(REMOTE_PROC_DOMAIN_CREATE_XML,
-                           start_flags | start_flags_true_anyway | VIR_DOMAIN_START_VALIDATE),
+    finds_domain(
+        row<domain_create_xml>(REMOTE_PROC_DOMAIN_CREATE_XML,
+                               start_flags | start_flags_true_anyway | VIR_DOMAIN_START_VALIDATE)),
     row<domain_shutdown>(REMOTE_PROC_DOMAIN_SHUTDOWN),
     row<domain_shutdown_flags>(REMOTE_PROC_DOMAIN_SHUTDOWN_FLAGS, modes),
     row<domain_reboot>(REMOTE_PROC_DOMAIN_REBOOT, modes),

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "api/access.h"
 #include "api/encode.h"
 #include "api/table.h"
 
@@ -15,25 +16,32 @@ namespace {
 
 void domain_lookup_by_name(Call& call, const remote_domain_lookup_by_name_args& args,
                            remote_domain_lookup_by_name_ret& ret) {
-    encode_domain(call.driver.lookup_by_name(args.name), ret.dom);
+    const auto domain = call.driver.lookup_by_name(args.name);
+    require_access(call, domain);
+    encode_domain(domain, ret.dom);
 }
 
 void domain_lookup_by_uuid(Call& call, const remote_domain_lookup_by_uuid_args& args,
                            remote_domain_lookup_by_uuid_ret& ret) {
     remote_nonnull_domain wanted{};
     std::copy(std::begin(args.uuid), std::end(args.uuid), std::begin(wanted.uuid));
-    encode_domain(call.driver.lookup(uuid_of(wanted)), ret.dom);
+    const auto domain = call.driver.lookup(uuid_of(wanted));
+    require_access(call, domain);
+    encode_domain(domain, ret.dom);
 }
 
 void domain_lookup_by_id(Call& call, const remote_domain_lookup_by_id_args& args,
                          remote_domain_lookup_by_id_ret& ret) {
     require_not_negative(args.id, "id", "virDomainLookupByID");
-    encode_domain(call.driver.lookup_by_id(args.id), ret.dom);
+    const auto domain = call.driver.lookup_by_id(args.id);
+    require_access(call, domain);
+    encode_domain(domain, ret.dom);
 }
 
 std::vector<domain::DomainView> filtered(Call& call, unsigned flags) {
     auto domains = call.driver.list();
     std::erase_if(domains, [flags](const auto& d) { return !domain::passes_filter(d, flags); });
+    keep_allowed(call, domains);
     return domains;
 }
 
@@ -106,9 +114,9 @@ constexpr unsigned list_filters =
     VIR_CONNECT_LIST_DOMAINS_HAS_CHECKPOINT | VIR_CONNECT_LIST_DOMAINS_NO_CHECKPOINT;
 
 const Row rows[] = {
-    row<domain_lookup_by_name>(REMOTE_PROC_DOMAIN_LOOKUP_BY_NAME),
-    row<domain_lookup_by_uuid>(REMOTE_PROC_DOMAIN_LOOKUP_BY_UUID),
-    row<domain_lookup_by_id>(REMOTE_PROC_DOMAIN_LOOKUP_BY_ID),
+    finds_domain(row<domain_lookup_by_name>(REMOTE_PROC_DOMAIN_LOOKUP_BY_NAME)),
+    finds_domain(row<domain_lookup_by_uuid>(REMOTE_PROC_DOMAIN_LOOKUP_BY_UUID)),
+    finds_domain(row<domain_lookup_by_id>(REMOTE_PROC_DOMAIN_LOOKUP_BY_ID)),
     row<connect_list_all_domains>(REMOTE_PROC_CONNECT_LIST_ALL_DOMAINS, list_filters),
     row<connect_list_domains>(REMOTE_PROC_CONNECT_LIST_DOMAINS),
     row<connect_list_defined_domains>(REMOTE_PROC_CONNECT_LIST_DEFINED_DOMAINS),

@@ -2,8 +2,8 @@
 //
 // The procedures of libvirt 12.8. Read-only rules: the virCheckReadOnlyGoto calls of
 // src/libvirt-*.c; short ones: "@priority: high" in src/remote/remote_protocol.x, which all agree
-// with the table in the libvirtd of 12.8. Where libvirt forgot a check (virConnectSetIdentity,
-// virDomainDelThrottleGroup) this table has one.
+// with the table in the libvirtd of 12.8. Where libvirt forgot a check
+// (virDomainDelThrottleGroup) this table has one; virConnectSetIdentity has another.
 #include "api/procedures.h"
 
 #include <array>
@@ -439,7 +439,7 @@ constexpr std::array entries = std::to_array<Entry>({
     {416, "virDomainCheckpointGetParent", Kind::short_read},
     {417, "virDomainCheckpointDelete", Kind::write},
     {418, "virDomainGetGuestInfo", Kind::write},
-    {419, "virConnectSetIdentity", Kind::write},
+    {419, "virConnectSetIdentity", Kind::read},
     {420, "virDomainAgentSetResponseTimeout", Kind::write},
     {421, "virDomainBackupBegin", Kind::write},
     {422, "virDomainBackupGetXMLDesc", Kind::short_read},

@@ -38,7 +38,6 @@ constexpr char no_host_device[] =
 constexpr char no_files[] = "file descriptors cannot be passed to a partition";
 constexpr char no_sasl[] = "SASL is not offered";
 
-constexpr char not_yet[] = "not implemented yet";
 
 constexpr char no_managed_save_image[] = "domain does not have managed save image";
 constexpr char no_snapshot_here[] = "a partition has no snapshots";
@@ -184,8 +183,6 @@ constexpr std::array refusals = std::to_array<Refusal>({
     query(REMOTE_PROC_DOMAIN_GET_SECURITY_LABEL, "no process of the host runs for a partition"),
     query(REMOTE_PROC_NODE_GET_SEV_INFO, no_encryption),
     action(REMOTE_PROC_DOMAIN_SET_LAUNCH_SECURITY_STATE, no_encryption),
-
-    query(REMOTE_PROC_CONNECT_SET_IDENTITY, not_yet),
 });
 
 }  // namespace

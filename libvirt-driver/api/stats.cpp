@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 
+#include "api/access.h"
 #include "api/encode.h"
 #include "api/table.h"
 #include "api/usage.h"
@@ -158,6 +159,7 @@ std::vector<domain::DomainView> wanted_domains(
     }
     const unsigned filter = args.flags & filters;
     std::erase_if(domains, [&](const auto& d) { return !domain::passes_filter(d, filter); });
+    keep_allowed(call, domains);
     return domains;
 }
 

@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "api/access.h"
 #include "api/procedures.h"
 
 namespace mk::api {
@@ -44,10 +45,12 @@ const Table& table() {
 
 }  // namespace
 
-void check_flags(const Call& call, unsigned flags) {
-    const unsigned wrong = flags & ~call.row.allowed_flags;
-    if (wrong == 0)
+void Checks::check(Call& call, const Arguments& arguments) {
+    const unsigned wrong = arguments.flags & ~call.row.allowed_flags;
+    if (wrong == 0) {
+        check_access(call, arguments);
         return;
+    }
     const auto procedure = find_procedure(call.row.procedure);
     throw Error(VIR_ERR_INVALID_ARG, fmt::format("unsupported flags (0x{:x}) in function {}", wrong,
                                                  procedure ? procedure->name : "?"));

@@ -36,15 +36,52 @@ struct Row {
     const char* since = "0.1.0";
     // The answer is always 0, or an empty list: nothing of the kind exists here.
     bool empty = false;
+    // Which domain it is about only the handler can tell: it calls require_access() (access.h).
+    bool finds_domain = false;
 };
 
-// Throws Error(VIR_ERR_INVALID_ARG); used by row().
-void check_flags(const Call& call, unsigned flags);
+// What is asked of every call whose handler is there; used by row().
+struct Checks {
+    // Of the arguments, what permissions depend on.
+    struct Arguments {
+        unsigned flags = 0;
+        unsigned source = 0;
+        const remote_nonnull_domain* domain = nullptr;
+    };
+
+    static void before(Call& call) { check(call, {}); }
+    template <typename Args>
+    static void before(Call& call, const Args& args) {
+        Arguments known;
+        if constexpr (requires { static_cast<unsigned>(args.flags); })
+            known.flags = static_cast<unsigned>(args.flags);
+        if constexpr (requires { static_cast<unsigned>(args.source); })
+            known.source = static_cast<unsigned>(args.source);
+        if constexpr (std::is_same_v<decltype(domain_of(args)), const remote_nonnull_domain*>)
+            known.domain = domain_of(args);
+        check(call, known);
+    }
+
+  private:
+    template <typename Args>
+    static auto domain_of(const Args& args) {
+        if constexpr (requires { &args.dom == static_cast<const remote_nonnull_domain*>(nullptr); })
+            return static_cast<const remote_nonnull_domain*>(&args.dom);
+        else
+            return nullptr;
+    }
+    // Throws Error: VIR_ERR_INVALID_ARG a flag that is not allowed; VIR_ERR_ACCESS_DENIED.
+    static void check(Call& call, const Arguments& arguments);
+};
 
 // The row of `procedure` whose handler is `function`, in one of the shapes of call.h.
 template <auto function>
 constexpr Row row(int procedure, unsigned allowed_flags = 0, const char* since = "0.1.0") {
-    return {procedure, &protocol::marshal<function, Call, &check_flags>, allowed_flags, since};
+    return {procedure, &protocol::marshal<function, Call, Checks>, allowed_flags, since};
+}
+constexpr Row finds_domain(Row row) {
+    row.finds_domain = true;
+    return row;
 }
 
 // Typed parameter getters: clients since libvirt 0.9.7 say that they take strings.

@@ -149,22 +149,23 @@ struct Shape<void (*)(Call&, const A&, R&)> {
     using Ret = R;
 };
 
-// Decodes, has the flags word looked at if there is one, calls, encodes, frees.
-template <auto function, typename Call, auto check_flags>
+// Decodes, calls Checks::before(), calls, encodes, frees.
+template <auto function, typename Call, typename Checks>
 Marshalled marshal(Call& call, std::string_view arguments) {
     using Args = typename Shape<decltype(function)>::Args;
     using Ret = typename Shape<decltype(function)>::Ret;
     if constexpr (std::is_void_v<Args> && std::is_void_v<Ret>) {
+        Checks::before(call);
         function(call);
         return {};
     } else if constexpr (std::is_void_v<Args>) {
+        Checks::before(call);
         Xdr<Ret> ret;
         function(call, *ret);
         return {ret.encode()};
     } else {
         const auto args = Xdr<Args>::decode(arguments);
-        if constexpr (requires { args->flags; })
-            check_flags(call, static_cast<unsigned>(args->flags));
+        Checks::before(call, *args);
         if constexpr (std::is_void_v<Ret>) {
             function(call, *args);
             return {};

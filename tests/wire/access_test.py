@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What each client may do, with access_drivers = [ "polkit" ] and rules of a real polkitd."""
+
+import struct
+import subprocess
+
+import libvirt
+
+from auth_test import PolkitTest
+from harness import LIMIT_S
+from polkit import NOBODY
+from raw import OK, RawClient, number, read_error, string
+
+# Whoever is not root may see and start "web", and see nothing of "secret".
+RULE = """
+    if (action.id == "org.libvirt.unix.manage" && subject.user == "nobody")
+        return polkit.Result.YES;
+    if (action.id.indexOf("org.libvirt.api.domain.") == 0) {
+        if (action.lookup("connect_driver") != "multikernel")
+            return polkit.Result.NO;
+        if (action.lookup("domain_name") == "secret")
+            return polkit.Result.NO;
+        if (action.lookup("domain_name") == "web" && action.id == "org.libvirt.api.domain.start")
+            return polkit.Result.YES;
+    }
+"""
+DENIED = "error: access denied: 'multikernel' denied access"
+SET_IDENTITY, CREATE_XML, DEFINE_XML, LIST_ALL = 419, 10, 11, 273
+DESTROY, LOOKUP_BY_UUID, GET_XML_DESC = 12, 24, 14
+LLONG, ULLONG, STRING = 3, 4, 7
+
+
+def parameter(name, type_, value):
+    encoded = string(value) if type_ == STRING else struct.pack(">q", value)
+    return string(name) + number(type_) + encoded
+
+
+def identity(*parameters):
+    return number(len(parameters)) + b"".join(parameters) + number(0)
+
+
+class AccessTest(PolkitTest):
+    daemon_conf = 'access_drivers = [ "polkit" ]\n'
+
+    def setUp(self):
+        super().setUp()
+        self.bus.polkit(RULE)
+        for name in ("web", "other", "secret"):
+            self.define(name)
+
+
+class FineGrained(AccessTest):
+    def denied(self, *words):
+        done = self.run_as_nobody(*words)
+        self.assertNotEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(done.stderr.rstrip("\n").split("\n")[-1], DENIED)
+
+    def test_lists_leave_out_what_may_not_be_seen(self):
+        self.assertEqual(self.run_as_nobody("list", "--all", "--name").stdout.split(),
+                         ["other", "web"])
+        stats = self.run_as_nobody("domstats", "--state").stdout
+        self.assertEqual([line for line in stats.split("\n") if line.startswith("Domain")],
+                         ["Domain: 'other'", "Domain: 'web'"])
+        self.assertEqual(self.virsh("list", "--all", "--name").split(),
+                         ["other", "secret", "web"])  # root is not asked
+
+    def test_domain_that_may_not_be_seen_is_not_found(self):
+        for words in (("domstate", "secret"), ("start", "secret"), ("dumpxml", "secret")):
+            done = self.run_as_nobody(*words)
+            self.assertEqual(done.stderr, "error: failed to get domain 'secret'\n")
+
+    def test_only_what_is_allowed_can_be_done(self):
+        self.assertEqual(self.run_as_nobody("start", "web").stderr, "")
+        self.denied("start", "other")
+        self.denied("destroy", "web")
+        self.denied("undefine", "web")
+        self.denied("setmem", "web", "128M")
+        self.denied("dumpxml", "web", "--security-info")
+        self.assertEqual(self.run_as_nobody("dumpxml", "web").stderr, "")
+        self.assertEqual(self.state("web"), "running (booted)")
+        self.assertEqual(self.state("other"), "shut off (unknown)")
+
+    def test_definitions_need_permission_before_anything_is_made(self):
+        file = self.xml_file(self.xml("new"))
+        file.chmod(0o644)
+        self.denied("define", file)
+        self.denied("create", file)
+        self.assertEqual(self.virsh("list", "--all", "--name").split(),
+                         ["other", "secret", "web"])
+
+    def test_raw_calls_on_a_domain_nobody_told_of(self):
+        uuid = self.connect().lookupByName("secret").UUID()
+        client = self.raw_as_nobody()
+        client.call(70)
+        client.open()
+        domain = string(b"secret") + uuid + number(-1)
+        for procedure, payload in ((9, domain), (DESTROY, domain), (LOOKUP_BY_UUID, uuid),
+                                   (GET_XML_DESC, domain + number(0)), (35, domain)):
+            self.assertEqual(read_error(client.call(procedure, payload))[:2],
+                             (libvirt.VIR_ERR_ACCESS_DENIED, 55), procedure)
+
+    def test_events_of_others_are_not_told(self):
+        client = self.raw_as_nobody()
+        client.call(70)
+        client.open()
+        self.assertEqual(client.call(316, number(0) + number(0)).status, OK)
+        for name in ("secret", "other", "secret", "web"):
+            self.virsh("start", name)
+            self.virsh("destroy", name)
+        told = [client.receive().payload for _ in range(4)]
+        self.assertEqual([b"other" in each for each in told], [True, True, False, False])
+        self.assertEqual([b"web" in each for each in told], [False, False, True, True])
+
+    def test_without_polkit_nothing_is_allowed(self):
+        client = self.raw_as_nobody()
+        client.call(70)
+        client.open()
+        for process in reversed(self.bus.processes):
+            process.kill()
+            process.wait(LIMIT_S)
+        code, _, message = read_error(client.call(LIST_ALL, number(1) + number(0)))
+        self.assertEqual(code, libvirt.VIR_ERR_DBUS_SERVICE, message)
+
+
+class Identity(AccessTest):
+    """A proxy that is root says whom it speaks for, as virtproxyd does."""
+
+    def proxy(self, uid=NOBODY, readonly=False):
+        client = RawClient(self.daemon, readonly=readonly)
+        self.addCleanup(client.socket.close)
+        somebody = subprocess.Popen(["setpriv", f"--reuid={uid}", "--clear-groups", "sleep", "99"])
+        self.addCleanup(somebody.wait)
+        self.addCleanup(somebody.kill)
+        with open(f"/proc/{somebody.pid}/stat", encoding="ascii") as stat:
+            start = int(stat.read().rpartition(")")[2].split()[19])
+        reply = client.call(SET_IDENTITY, identity(
+            parameter(b"unix-user-id", ULLONG, uid), parameter(b"unix-group-id", ULLONG, uid),
+            parameter(b"user-name", STRING, b"nobody"),
+            parameter(b"process-id", LLONG, somebody.pid),
+            parameter(b"process-time", ULLONG, start)))
+        self.assertEqual(reply.status, OK)
+        return client
+
+    def names(self, client):
+        payload = client.call(LIST_ALL, number(1) + number(0)).payload
+        return [name for name in (b"web", b"other", b"secret") if name in payload]
+
+    def test_its_calls_are_those_of_the_other(self):
+        self.assertEqual(self.names(self.proxy()), [b"web", b"other"])
+        self.assertEqual(self.names(self.proxy(readonly=True)), [b"web", b"other"])
+        self.assertEqual(self.names(self.proxy(uid=0)), [b"web", b"other", b"secret"])
+
+    def test_it_cannot_speak_for_root_again(self):
+        client = self.proxy()
+        reply = client.call(SET_IDENTITY, identity(parameter(b"unix-user-id", ULLONG, 0)))
+        self.assertEqual(read_error(reply)[0], libvirt.VIR_ERR_ACCESS_DENIED)
+        self.assertEqual(self.names(client), [b"web", b"other"])
+
+    def test_only_root_may_speak_for_others(self):
+        client = self.raw_as_nobody()
+        client.call(70)
+        client.open()
+        reply = client.call(SET_IDENTITY, identity(parameter(b"unix-user-id", ULLONG, 0)))
+        self.assertEqual(read_error(reply)[0], libvirt.VIR_ERR_ACCESS_DENIED)
+        self.assertEqual(self.names(client), [b"web", b"other"])
+
+    def test_what_is_no_identity_changes_nothing(self):
+        client = RawClient(self.daemon)
+        self.addCleanup(client.socket.close)
+        uid = parameter(b"unix-user-id", ULLONG, NOBODY)
+        for wrong in (identity(parameter(b"shoe-size", ULLONG, 42)), identity(uid, uid),
+                      identity(parameter(b"unix-user-id", STRING, b"0")),
+                      identity(parameter(b"unix-user-id", ULLONG, 1 << 40))):
+            self.assertEqual(read_error(client.call(SET_IDENTITY, wrong))[0],
+                             libvirt.VIR_ERR_INVALID_ARG)
+        self.assertEqual(self.names(client), [b"web", b"other", b"secret"])
