@@ -38,7 +38,6 @@ constexpr char no_host_device[] =
 constexpr char no_files[] = "file descriptors cannot be passed to a partition";
 constexpr char no_sasl[] = "SASL is not offered";
 
-
 constexpr char no_managed_save_image[] = "domain does not have managed save image";
 constexpr char no_snapshot_here[] = "a partition has no snapshots";
 constexpr char no_checkpoint_here[] = "a partition has no checkpoints";

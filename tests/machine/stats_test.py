@@ -129,7 +129,8 @@ class Told(MachineTest):
         self.script("""
             [(identity, _, _)] = Device().list()
             partition = Device().open(identity)
-            assert partition.query().panic.startswith(b"stopped by the host"), partition.query().panic
+            why = partition.query().panic
+            assert why.startswith(b"stopped by the host"), why
             before = partition.query().doorbells
             time.sleep(1)  # the silence is the test
             assert partition.query().doorbells == before

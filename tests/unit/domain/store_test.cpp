@@ -448,6 +448,7 @@ TEST_F(StoreCrash, ARemovalLeavesAllOrNothingOfTheDefinition) {
                       EXPECT_THAT(
                           names(loaded),
                           testing::AnyOf(ElementsAre("other", "web autostart once"),
+                                         ElementsAre("other", "web once"),
                                          ElementsAre("other", "web"), ElementsAre("other")));
                       EXPECT_THAT(store().load_live().problems, IsEmpty());
                   });
