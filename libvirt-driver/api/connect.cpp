@@ -121,8 +121,6 @@ void connect_supports_feature(Call& call, const remote_connect_supports_feature_
         case feature_remote_event_callback:
         case feature_remote_close_callback:
         case feature_network_update_order:  // of each libvirtd since 7.2, which gets the call
-            ret.supported = 1;
-            break;
         // With a no the client ends there, in words that do not help its user; with a yes it asks
         // for the migration, and the refusal says what to do instead.
         case feature_migration_p2p:

@@ -89,7 +89,7 @@ class Members {
 
     std::string string(const std::string& name, const std::string& otherwise = "") {
         JsonNode* node = take(name, JSON_NODE_VALUE, G_TYPE_STRING);
-        const std::string text = node != nullptr ? json_node_get_string(node) : otherwise;
+        std::string text = node != nullptr ? json_node_get_string(node) : otherwise;
         done(name);
         return text;
     }

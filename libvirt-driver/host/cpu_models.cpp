@@ -65,6 +65,7 @@ std::vector<std::string> cpu_model_names(const std::string& arch) {
     if (count < 0)
         throw_last_error();
     std::vector<std::string> models;
+    models.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; i++)
         models.emplace_back(std::unique_ptr<char, FreeText>(names[i]).get());
     const std::unique_ptr<char, FreeText> array(reinterpret_cast<char*>(names));
@@ -74,6 +75,7 @@ std::vector<std::string> cpu_model_names(const std::string& arch) {
 std::string baseline_cpu(const std::vector<std::string>& cpus, const BaselineOptions& options) {
     const Connection connection = connect();
     std::vector<const char*> texts;
+    texts.reserve(cpus.size());
     for (const std::string& cpu : cpus)
         texts.push_back(cpu.c_str());
     const std::unique_ptr<char, FreeText> xml(virConnectBaselineCPU(

@@ -122,6 +122,7 @@ std::vector<Output> parse_outputs(std::string_view text) {
 
 std::string to_text(const std::vector<Filter>& filters) {
     std::vector<std::string> items;
+    items.reserve(filters.size());
     for (const auto& filter : filters)
         items.push_back(fmt::format("{}:{}", static_cast<int>(filter.level), filter.match));
     return fmt::format("{}", fmt::join(items, " "));
@@ -129,6 +130,7 @@ std::string to_text(const std::vector<Filter>& filters) {
 
 std::string to_text(const std::vector<Output>& outputs) {
     std::vector<std::string> items;
+    items.reserve(outputs.size());
     for (const auto& output : outputs)
         items.push_back(text_of(output));
     return fmt::format("{}", fmt::join(items, " "));

@@ -123,6 +123,7 @@ Server connect_to(const std::string& socket, const std::string& uri, const std::
 void print(const std::string& name, std::size_t server, const std::vector<Figures>& rounds) {
     const auto of = [&](double Figures::*figure) {
         std::vector<double> values;
+        values.reserve(rounds.size());
         for (const auto& round : rounds)
             values.push_back(round.*figure);
         return median(values);

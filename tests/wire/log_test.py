@@ -166,7 +166,7 @@ class SystemLogs(LogTest):
              "DOMAIN_NAME": "web", "DOMAIN_UUID": uuid})
         self.assertTrue(fields["CODE_FILE"].endswith("libvirt-driver/domain/lifecycle.cpp"))
         self.assertTrue(fields["CODE_LINE"].isdigit())
-        self.assertIn("Lifecycle", fields["CODE_FUNC"])
+        self.assertEqual(fields["CODE_FUNC"], "start")
 
     def test_syslog_gets_lines_under_the_name_that_was_given(self):
         self.listener.bind(str(self.place / "log"))

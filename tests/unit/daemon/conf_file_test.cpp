@@ -67,7 +67,7 @@ TEST(ConfFile, RefusesBrokenTexts) {
     EXPECT_THAT("a = \"b\nc\"", is_refused("x.conf:1: a text is not closed with its quote"));
     EXPECT_THAT("a = 'b\"", is_refused("a text is not closed with its quote"));
     EXPECT_THAT("a = \"\"\"b\"", is_refused("a text is not closed with its quote"));
-    EXPECT_THAT(std::string_view("a = \"b\0c\"", 10), is_refused("a text has a zero byte"));
+    EXPECT_THAT(std::string_view("a = \"b\0c\"", 9), is_refused("a text has a zero byte"));
 }
 
 TEST(ConfFile, RefusesBrokenLists) {
