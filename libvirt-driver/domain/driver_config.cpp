@@ -136,41 +136,35 @@ void Driver::rename(const Uuid& uuid, const std::string& new_name) {
     impl_->lifecycle.push(domain, VIR_DOMAIN_EVENT_DEFINED, VIR_DOMAIN_EVENT_DEFINED_RENAMED);
 }
 
-void Driver::set_autostart(const Uuid& uuid, bool on) {
-    const Job job(impl_->domains.find(uuid), "autostart");
+void Driver::Impl::set_autostart(const Uuid& uuid, bool on, Autostart which) {
+    const Job job(domains.find(uuid), "autostart");
     Domain& domain = job.domain();
     const DomainView view = domain.view();
     if (!view.persistent)
         throw Error(VIR_ERR_OPERATION_INVALID, "cannot set autostart for transient domain");
-    if (view.autostart == on)
+    const auto field =
+        which == Autostart::once ? &DomainView::autostart_once : &DomainView::autostart;
+    if (view.*field == on)
         return;
-    impl_->store.set_autostart(view.name, on);
-    domain.update([on](DomainFields& fields) { fields.view.autostart = on; });
+    store.set_autostart(view.name, on, which);
+    domain.update([&](DomainFields& fields) { fields.view.*field = on; });
+}
+
+void Driver::set_autostart(const Uuid& uuid, bool on) {
+    impl_->set_autostart(uuid, on, Autostart::always);
 }
 
 void Driver::set_autostart_once(const Uuid& uuid, bool on) {
-    const Job job(impl_->domains.find(uuid), "autostart");
-    Domain& domain = job.domain();
-    const DomainView view = domain.view();
-    if (!view.persistent)
-        throw Error(VIR_ERR_OPERATION_INVALID, "cannot set autostart for transient domain");
-    if (view.autostart_once == on)
-        return;
-    impl_->store.set_autostart(view.name, on, Autostart::once);
-    domain.update([on](DomainFields& fields) { fields.view.autostart_once = on; });
+    impl_->set_autostart(uuid, on, Autostart::once);
 }
 
-void Driver::set_lifecycle_action(const Uuid& uuid, virDomainLifecycle event, Action action,
-                                  const Affect& wanted) {
-    const Job job(impl_->domains.find(uuid), "lifecycle action");
-    Domain& domain = job.domain();
+void Driver::Impl::change_definitions(Domain& domain, const Affect& wanted,
+                                      const std::function<void(Definition&)>& change) {
     const DomainView view = domain.view();
     const Affect affect = resolve(view, wanted);
-    const auto changed = [&](const DefinitionPtr& definition) {
+    const auto changed = [&change](const DefinitionPtr& definition) {
         auto copy = std::make_shared<Definition>(*definition);
-        (event == VIR_DOMAIN_LIFECYCLE_POWEROFF ? copy->on_poweroff
-         : event == VIR_DOMAIN_LIFECYCLE_REBOOT ? copy->on_reboot
-                                                : copy->on_crash) = action;
+        change(*copy);
         validate(*copy);
         return copy;
     };
@@ -178,40 +172,33 @@ void Driver::set_lifecycle_action(const Uuid& uuid, virDomainLifecycle event, Ac
     const DefinitionPtr config =
         affect.config ? changed(view.persistent_definition) : view.persistent_definition;
     if (affect.config)
-        impl_->store.save(*config);
+        store.save(*config);
     domain.update([&](DomainFields& fields) {
         fields.view.live = live;
         fields.view.persistent_definition = config;
         note_difference(fields.view);
     });
     if (affect.live)
-        impl_->lifecycle.note_live(domain);
+        lifecycle.note_live(domain);
+}
+
+void Driver::set_lifecycle_action(const Uuid& uuid, virDomainLifecycle event, Action action,
+                                  const Affect& affect) {
+    const Job job(impl_->domains.find(uuid), "lifecycle action");
+    impl_->change_definitions(job.domain(), affect, [&](Definition& definition) {
+        (event == VIR_DOMAIN_LIFECYCLE_POWEROFF ? definition.on_poweroff
+         : event == VIR_DOMAIN_LIFECYCLE_REBOOT ? definition.on_reboot
+                                                : definition.on_crash) = action;
+    });
 }
 
 void Driver::set_metadata(const Uuid& uuid, const MetadataChange& change) {
     const Job job(impl_->domains.find(uuid), "metadata");
     Domain& domain = job.domain();
-    const DomainView view = domain.view();
-    const Affect affect = resolve(view, change.affect);
     const MetadataValue value{change.type, change.value, change.key, change.uri};
-    const auto changed = [&value](const DefinitionPtr& definition) {
-        auto copy = std::make_shared<Definition>(*definition);
-        domain::set_metadata(*copy, value);
-        validate(*copy);
-        return copy;
-    };
-    const DefinitionPtr live = affect.live ? changed(view.live) : view.live;
-    const DefinitionPtr config =
-        affect.config ? changed(view.persistent_definition) : view.persistent_definition;
-    if (affect.config)
-        impl_->store.save(*config);
-    domain.update([&](DomainFields& fields) {
-        fields.view.live = live;
-        fields.view.persistent_definition = config;
-        note_difference(fields.view);
+    impl_->change_definitions(domain, change.affect, [&value](Definition& definition) {
+        domain::set_metadata(definition, value);
     });
-    if (affect.live)
-        impl_->lifecycle.note_live(domain);
     const bool element = change.type == VIR_DOMAIN_METADATA_ELEMENT;
     impl_->events.push(
         {domain.identity(), MetadataChangeEvent{change.type, element ? change.uri : ""}});

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 
 #include "domain/context.h"
@@ -31,6 +32,11 @@ struct Driver::Impl {
                                                const std::string& what);
     // Checks, saves and shows a persistent definition. REQUIRES: the job.
     void save_config(Domain& domain, const std::shared_ptr<const Definition>& config);
+    // Changes the definitions that `wanted` means; all of them are valid, or none is changed.
+    // REQUIRES: the job.
+    void change_definitions(Domain& domain, const Affect& wanted,
+                            const std::function<void(Definition&)>& change);
+    void set_autostart(const Uuid& uuid, bool on, Autostart which);
 
     // The NUMA nodes that a call about `count` cells from `first` on means. Throws
     // Error(VIR_ERR_INVALID_ARG).
