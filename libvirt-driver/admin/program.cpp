@@ -70,7 +70,7 @@ rpc::Program program(const Administered& administered) {
             return answer_call(administered, session, procedure, arguments);
         } catch (const Error& error) {
             log::debug("procedure {} of client {}: {}", procedure, session.peer().pid,
-                       error.full_message());
+                       log::escape(error.full_message()));
             return failed(error);
         } catch (const std::bad_alloc&) {
             std::abort();  // as the remote program does
