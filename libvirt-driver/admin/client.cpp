@@ -2,41 +2,17 @@
 //
 // Calls about the clients of a server.
 #include <fmt/format.h>
-#include <grp.h>
 #include <libvirt/libvirt-admin.h>
-#include <pwd.h>
-#include <sys/types.h>
 
 #include <algorithm>
-#include <array>
 #include <memory>
-#include <optional>
 
 #include "admin/call.h"
 #include "admin/params.h"
+#include "util/account.h"
 
 namespace mk::admin {
 namespace {
-
-constexpr std::size_t name_space = 65536;
-
-std::optional<std::string> user_name(uid_t uid) {
-    std::array<char, name_space> space{};
-    passwd entry{};
-    passwd* found = nullptr;
-    if (getpwuid_r(uid, &entry, space.data(), space.size(), &found) != 0 || found == nullptr)
-        return std::nullopt;
-    return found->pw_name;
-}
-
-std::optional<std::string> group_name(gid_t gid) {
-    std::array<char, name_space> space{};
-    group entry{};
-    group* found = nullptr;
-    if (getgrgid_r(gid, &entry, space.data(), space.size(), &found) != 0 || found == nullptr)
-        return std::nullopt;
-    return found->gr_name;
-}
 
 // Loop thread only. Throws Error: VIR_ERR_NO_SERVER, VIR_ERR_NO_CLIENT.
 std::shared_ptr<rpc::Client> find_client(const Call& call, const char* server, std::uint64_t id) {

@@ -5,7 +5,6 @@
 #include "relay/upstream.h"
 
 #include <fmt/format.h>
-#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -17,6 +16,7 @@
 
 #include "protocol/remote.h"
 #include "protocol/remote_codec.h"
+#include "util/account.h"
 #include "util/log.h"
 
 namespace mk::relay {
@@ -61,15 +61,6 @@ std::string open_call(const std::string& uri, bool read_only) {
     return call_frame(REMOTE_PROC_CONNECT_OPEN, serial_open, args.encode());
 }
 
-std::string user_name(uid_t uid) {
-    std::array<char, 4096> space{};
-    passwd entry{};
-    passwd* found = nullptr;
-    if (::getpwuid_r(uid, &entry, space.data(), space.size(), &found) != 0 || found == nullptr)
-        return {};
-    return found->pw_name;
-}
-
 remote_typed_param number_param(const char* name, std::uint64_t number) {
     remote_typed_param param{};
     param.field = protocol::copy_string(name);
@@ -91,12 +82,11 @@ std::string identity_call(const rpc::Identity& identity) {
     process.value.type = VIR_TYPED_PARAM_LLONG;
     process.value.remote_typed_param_value_u.l = identity.pid;
     params[count++] = process;
-    const std::string name = user_name(identity.uid);
-    if (!name.empty()) {
+    if (const auto name = user_name(identity.uid)) {
         remote_typed_param user{};
         user.field = protocol::copy_string(VIR_CONNECT_IDENTITY_USER_NAME);
         user.value.type = VIR_TYPED_PARAM_STRING;
-        user.value.remote_typed_param_value_u.s = protocol::copy_string(name);
+        user.value.remote_typed_param_value_u.s = protocol::copy_string(*name);
         params[count++] = user;
     }
     return call_frame(REMOTE_PROC_CONNECT_SET_IDENTITY, serial_identity, args.encode());
