@@ -85,7 +85,8 @@ class Refused(MachineTest):
 
     def test_xml_that_is_none(self):
         self.put("/root/bad.xml", "<domain><name>")
-        self.refused("define", "/root/bad.xml", saying=["XML"])
+        self.refused("define", "/root/bad.xml",
+                     saying=["(domain_definition):1: Premature end of data in tag name"])
 
     def test_words_of_the_command_line_that_are_ours(self):
         for word in WORDS:
