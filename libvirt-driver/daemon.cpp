@@ -140,8 +140,8 @@ void run_loop(GMainLoop* loop, const DaemonOptions& options, domain::Driver& dri
     const auto interrupt = EventSource::on_signal(SIGINT, quit);
     const auto hang_up = EventSource::on_signal(SIGHUP, [&] { reload(options, server); });
     const auto heartbeats = EventSource::timer(1000, [&driver] { driver.look_at_heartbeats(); });
-    sd_notify(0, "READY=1");
     log::info("ready");
+    sd_notify(0, "READY=1");
     g_main_loop_run(loop);
     sd_notify(0, "STOPPING=1");
     log::info("ending; partitions run on");
