@@ -70,11 +70,32 @@ static void scrub(unsigned long pfn, unsigned long pages)
 	}
 }
 
+/*
+ * The first page of each piece that is claimed has this in its private word, which
+ * nobody but its owner uses: a later claim passes over it without asking for it.
+ */
+static const char claimed_mark;
+
+static void mark(unsigned long pfn, unsigned long pages, bool claimed)
+{
+	unsigned long i;
+
+	for (i = 0; i < pages; i += SMALLEST_PAGES)
+		set_page_private(pfn_to_page(pfn + i),
+				 claimed ? (unsigned long)&claimed_mark : 0);
+}
+
+static bool marked(struct page *page)
+{
+	return page_private(page) == (unsigned long)&claimed_mark && page_count(page);
+}
+
 /* Merged ranges have no largest size, and freeing does not reschedule. */
 static void give_back(const struct mk_chunk *chunk)
 {
 	unsigned long pfn = chunk->pfn, left = chunk->pages, pages;
 
+	mark(pfn, left, false);
 	for (; left; left -= pages, pfn += pages) {
 		pages = min(left, LARGEST_PAGES);
 		free_contig_range(pfn, pages);
@@ -169,7 +190,8 @@ static bool usable(unsigned long pfn, unsigned long pages, int node,
 		if (page && !zone)
 			zone = page_zone(page);
 		if (!page || PageReserved(page) || page_to_nid(page) != node ||
-		    page_zone(page) != zone) {
+		    page_zone(page) != zone ||
+		    (!(i % SMALLEST_PAGES) && marked(page))) {
 			*bad = pfn + i;
 			return false;
 		}
@@ -220,6 +242,7 @@ static int record(struct claim *claim, unsigned long pfn, unsigned long pages,
 	if (ret)
 		return ret;
 	mk_chunks_add(&claim->got, &chunk);
+	mark(pfn, pages, true);
 	claim->left -= pages;
 	WRITE_ONCE(claim->p->claimed_bytes,
 		   claim->p->claimed_bytes + (pages << PAGE_SHIFT));

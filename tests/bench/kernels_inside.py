@@ -53,7 +53,10 @@ class App:
 
 
 def host_measure(what):
-    return float(subprocess.run(["/root/measure", what], check=True, stdout=subprocess.PIPE).stdout)
+    """In the root control group, as all in the app kernel: groups have a price of their own."""
+    return float(subprocess.run(
+        ["sh", "-c", "echo $$ >/sys/fs/cgroup/cgroup.procs && exec /root/measure $0", what],
+        check=True, stdout=subprocess.PIPE).stdout)
 
 
 def main():

@@ -101,12 +101,17 @@ static void do_fork(int count) {
     }
 }
 
+/* Whether a kernel finds a huge page is luck. */
+static char* small_pages(size_t bytes) {
+    char* memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    must(memory != MAP_FAILED, "mmap");
+    madvise(memory, bytes, MADV_NOHUGEPAGE);
+    return memory;
+}
+
 static void do_fault(int count) {
     for (int done = 0; done < count; done += PAGES) {
-        char* memory =
-            mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        must(memory != MAP_FAILED, "mmap");
-        madvise(memory, PAGES * 4096, MADV_NOHUGEPAGE);
+        char* memory = small_pages(PAGES * 4096);
         for (int page = 0; page < PAGES; page++)
             ((volatile char*)memory)[page * 4096] = 1;
         munmap(memory, PAGES * 4096);
@@ -116,9 +121,8 @@ static void do_fault(int count) {
 static void do_memcpy(int count) {
     static char *from, *to;
     if (!from) {
-        from = malloc(COPIED);
-        to = malloc(COPIED);
-        must(from && to, "malloc");
+        from = small_pages(COPIED);
+        to = small_pages(COPIED);
         memset(from, 1, COPIED);
         memset(to, 2, COPIED);
     }
