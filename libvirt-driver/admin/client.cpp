@@ -66,6 +66,8 @@ std::vector<Param> unix_identity(const rpc::Identity& identity) {
     if (const auto name = group_name(identity.gid))
         params.push_back({VIR_CLIENT_INFO_UNIX_GROUP_NAME, *name});
     params.push_back({VIR_CLIENT_INFO_UNIX_PROCESS_ID, static_cast<int>(identity.pid)});
+    if (!identity.selinux_context.empty())
+        params.push_back({VIR_CLIENT_INFO_SELINUX_CONTEXT, identity.selinux_context});
     return params;
 }
 

@@ -21,6 +21,10 @@ bool is_checked(const Connection& connection, const rpc::Session& session) {
     return connection.access_control != nullptr && session.identity().uid != 0;
 }
 
+[[noreturn]] void deny() {
+    throw Error(VIR_ERR_ACCESS_DENIED, std::string("'") + driver_name + "' denied access");
+}
+
 domain::DomainIdentity identity_of(const domain::DomainView& domain) {
     return {domain.name, domain.uuid, domain.id};
 }
@@ -49,7 +53,7 @@ void require_all(Call& call, const std::vector<access::Question>& questions) {
             continue;
         if (verdict->code() == VIR_ERR_DBUS_SERVICE)
             throw Error(*verdict);
-        throw Error(VIR_ERR_ACCESS_DENIED, std::string("'") + driver_name + "' denied access");
+        deny();
     }
 }
 
@@ -124,6 +128,15 @@ void check_access(Call& call, const Checks::Arguments& arguments) {
         questions.push_back(question(call.session, permission, domain ? &*domain : nullptr));
     }
     require_all(call, questions);
+}
+
+bool is_known(const Connection& connection, const rpc::Session& session) {
+    return !is_checked(connection, session) || session.identity().start_time != 0;
+}
+
+void require_known(const Connection& connection, const rpc::Session& session) {
+    if (!is_known(connection, session))
+        deny();
 }
 
 void require_access(Call& call, const domain::DomainIdentity& domain) {

@@ -34,6 +34,12 @@ void require_access(Call& call, const domain::DomainIdentity& domain);
 void require_access(Call& call, const domain::DomainView& domain);
 void require_access_to_xml(Call& call, std::string_view definition);
 
+// Whether others can judge the caller: where access control is on, nothing is done for who is not
+// known to the kernel, so nothing is passed on for them either. Does not block.
+[[nodiscard]] bool is_known(const Connection& connection, const rpc::Session& session);
+// Throws Error(VIR_ERR_ACCESS_DENIED) if not.
+void require_known(const Connection& connection, const rpc::Session& session);
+
 // Drops from a list what the caller may not see.
 void keep_allowed(Call& call, std::vector<domain::DomainView>& domains);
 

@@ -62,8 +62,17 @@ void read_number(std::string_view name, unsigned long long value, rpc::Identity&
         identity.start_time = value;
 }
 
-// What is asked of the parameters of virConnectSetIdentity, and the type each must have. Nothing
-// here depends on the names, which are for the others.
+// The names of user and group are those that this host has for the numbers.
+void read_text(std::string_view name, const char* text, rpc::Identity& identity) {
+    if (name == VIR_CONNECT_IDENTITY_SASL_USER_NAME)
+        identity.sasl_user_name = text;
+    else if (name == VIR_CONNECT_IDENTITY_X509_DISTINGUISHED_NAME)
+        identity.x509_dname = text;
+    else if (name == VIR_CONNECT_IDENTITY_SELINUX_CONTEXT)
+        identity.selinux_context = text;
+}
+
+// What may be asked of the parameters of virConnectSetIdentity, and the type each must have.
 int type_of(std::string_view name) {
     static const std::map<std::string_view, int> types = {
         {VIR_CONNECT_IDENTITY_USER_NAME, VIR_TYPED_PARAM_STRING},
@@ -98,6 +107,8 @@ void connect_set_identity(Call& call, const remote_connect_set_identity_args& ar
             read_number(name, value.ul, identity);
         else if (param.value.type == VIR_TYPED_PARAM_LLONG)
             read_number(name, static_cast<unsigned long long>(value.l), identity);
+        else
+            read_text(name, value.s, identity);
     }
     call.session.set_identity(identity);
 }

@@ -53,6 +53,8 @@ rpc::Answer answer_call(domain::Driver& driver, rpc::Session& session, int numbe
     auto& connection = *static_cast<Connection*>(session.state());
     if (needs_open(number) && !connection.opened)
         throw Error(VIR_ERR_INTERNAL_ERROR, "hypervisor connection not open");
+    if (relay::family_of(number))
+        require_known(connection, session);
     const Row* row = find_row(number);
     if (row == nullptr)
         refuse(number, *procedure);
@@ -69,12 +71,15 @@ rpc::Answer answer_call(domain::Driver& driver, rpc::Session& session, int numbe
             .stream = std::move(call.stream)};
 }
 
-// Whether another daemon answers; what is not allowed is dispatch()'s to refuse.
+// Whether another daemon answers; what is not allowed is dispatch()'s to refuse. Permissions are
+// that daemon's to check, as with virtqemud: it has the object, and a client may call one by the
+// name of another.
 bool forwards(const rpc::Session& session, int number) {
     const auto procedure = find_procedure(number);
+    const auto& connection = *static_cast<const Connection*>(session.state());
     return procedure && relay::family_of(number) &&
-           (procedure->read_only_allowed || !session.read_only()) &&
-           static_cast<const Connection*>(session.state())->opened;
+           (procedure->read_only_allowed || !session.read_only()) && connection.opened &&
+           is_known(connection, session);
 }
 
 // Look-ups in what the daemon has in memory, under locks that nobody keeps. Others may have to

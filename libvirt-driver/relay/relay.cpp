@@ -48,6 +48,7 @@ std::string with_number(std::string_view payload, int number) {
 
 Relay::Relay(const Settings& settings, const rpc::Session& session, rpc::ForwardLink link)
     : settings_(settings),
+      session_(session),
       read_only_(session.read_only()),
       identity_(session.identity()),
       link_(std::move(link)) {}
@@ -96,6 +97,10 @@ void Relay::call(const protocol::Frame& frame) {
         const auto family = family_of(header.proc);
         if (!family || header.type != VIR_NET_CALL)
             throw Error(VIR_ERR_NO_SUPPORT, "descriptors cannot be passed");
+        // What is connected was told of another one, whose rights may have been greater.
+        if (session_.identity() != identity_)
+            throw Error(VIR_ERR_OPERATION_INVALID,
+                        "the identity was set after the first call that was passed on");
         if (!line(*family).upstream)
             connect(*family);
         Pending pending{.header = header, .arguments = {}};

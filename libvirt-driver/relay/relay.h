@@ -53,7 +53,7 @@ class Relay final : public rpc::Forwarder {
     // What a client has with one daemon.
     struct Line {
         std::unique_ptr<Upstream> upstream;
-        unsigned next_serial = 2;                   // 0 and 1 are the upstream's own
+        unsigned next_serial = first_serial;
         std::map<unsigned, Pending> calls;          // by their serial
         std::map<unsigned, Pending> streams;        // by their serial
         std::map<int, Registration> registrations;  // by our number
@@ -76,6 +76,7 @@ class Relay final : public rpc::Forwarder {
     void register_again(Family family);
 
     const Settings settings_;
+    const rpc::Session& session_;
     const bool read_only_;
     const rpc::Identity identity_;
     const rpc::ForwardLink link_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// As virtproxyd does it (libvirt, src/remote/remote_daemon_dispatch.c): open, then hand the
-// caller's identity on.
+// As virtproxyd does it (libvirt, src/remote/remote_daemon_dispatch.c): authenticate, open, then
+// hand the caller's identity on.
 #include "relay/upstream.h"
 
 #include <fmt/format.h>
@@ -22,9 +22,11 @@
 namespace mk::relay {
 namespace {
 
-// Numbers that the relay never uses for a client's call.
-constexpr unsigned serial_open = 0;
-constexpr unsigned serial_identity = 1;
+// What is said at the beginning has the numbers below first_serial.
+constexpr unsigned serial_authenticate = 0;
+constexpr unsigned serial_open = 1;
+constexpr unsigned serial_identity = 2;
+static_assert(serial_identity < first_serial);
 
 Fd connect_to(const std::string& path) {
     sockaddr_un address{};
@@ -61,34 +63,51 @@ std::string open_call(const std::string& uri, bool read_only) {
     return call_frame(REMOTE_PROC_CONNECT_OPEN, serial_open, args.encode());
 }
 
-remote_typed_param number_param(const char* name, std::uint64_t number) {
-    remote_typed_param param{};
-    param.field = protocol::copy_string(name);
-    param.value.type = VIR_TYPED_PARAM_ULLONG;
-    param.value.remote_typed_param_value_u.ul = number;
-    return param;
+// Whether a client that is root, as we are, need not say more about itself.
+bool lets_root_in(const std::string& auth_list_reply) {
+    const auto list = protocol::Xdr<remote_auth_list_ret>::decode(auth_list_reply);
+    return list->types.types_len > 0 && list->types.types_val[0] == REMOTE_AUTH_NONE;
 }
 
-// The names are those of virConnectSetIdentity (include/libvirt/libvirt-host.h).
+remote_typed_param_value& add(remote_connect_set_identity_args& args, const char* name, int type) {
+    auto& param = args.params.params_val[args.params.params_len++];
+    param.field = protocol::copy_string(name);
+    param.value.type = type;
+    return param.value;
+}
+
+void add_number(remote_connect_set_identity_args& args, const char* name, std::uint64_t number) {
+    add(args, name, VIR_TYPED_PARAM_ULLONG).remote_typed_param_value_u.ul = number;
+}
+
+void add_text(remote_connect_set_identity_args& args, const char* name, const std::string& text) {
+    if (!text.empty())
+        add(args, name, VIR_TYPED_PARAM_STRING).remote_typed_param_value_u.s =
+            protocol::copy_string(text);
+}
+
+// What virtproxyd says of its callers (virNetServerClientCreateIdentity), and nothing of what is
+// not known. Access control asks polkit about the process, which is none without its start.
 std::string identity_call(const rpc::Identity& identity) {
     protocol::Xdr<remote_connect_set_identity_args> args;
-    args->params.params_val = protocol::make_array<remote_typed_param>(4);
-    unsigned& count = args->params.params_len;
-    auto* params = args->params.params_val;
-    params[count++] = number_param(VIR_CONNECT_IDENTITY_UNIX_USER_ID, identity.uid);
-    params[count++] = number_param(VIR_CONNECT_IDENTITY_UNIX_GROUP_ID, identity.gid);
-    remote_typed_param process{};
-    process.field = protocol::copy_string(VIR_CONNECT_IDENTITY_PROCESS_ID);
-    process.value.type = VIR_TYPED_PARAM_LLONG;
-    process.value.remote_typed_param_value_u.l = identity.pid;
-    params[count++] = process;
-    if (const auto name = user_name(identity.uid)) {
-        remote_typed_param user{};
-        user.field = protocol::copy_string(VIR_CONNECT_IDENTITY_USER_NAME);
-        user.value.type = VIR_TYPED_PARAM_STRING;
-        user.value.remote_typed_param_value_u.s = protocol::copy_string(*name);
-        params[count++] = user;
+    args->params.params_val =
+        protocol::make_array<remote_typed_param>(REMOTE_CONNECT_IDENTITY_PARAMS_MAX);
+    if (identity.uid != static_cast<uid_t>(-1)) {
+        add_text(*args, VIR_CONNECT_IDENTITY_USER_NAME, user_name(identity.uid).value_or(""));
+        add_number(*args, VIR_CONNECT_IDENTITY_UNIX_USER_ID, identity.uid);
     }
+    if (identity.gid != static_cast<gid_t>(-1)) {
+        add_text(*args, VIR_CONNECT_IDENTITY_GROUP_NAME, group_name(identity.gid).value_or(""));
+        add_number(*args, VIR_CONNECT_IDENTITY_UNIX_GROUP_ID, identity.gid);
+    }
+    if (identity.pid != 0)
+        add(*args, VIR_CONNECT_IDENTITY_PROCESS_ID, VIR_TYPED_PARAM_LLONG)
+            .remote_typed_param_value_u.l = identity.pid;
+    if (identity.start_time != 0)
+        add_number(*args, VIR_CONNECT_IDENTITY_PROCESS_TIME, identity.start_time);
+    add_text(*args, VIR_CONNECT_IDENTITY_SASL_USER_NAME, identity.sasl_user_name);
+    add_text(*args, VIR_CONNECT_IDENTITY_X509_DISTINGUISHED_NAME, identity.x509_dname);
+    add_text(*args, VIR_CONNECT_IDENTITY_SELINUX_CONTEXT, identity.selinux_context);
     return call_frame(REMOTE_PROC_CONNECT_SET_IDENTITY, serial_identity, args.encode());
 }
 
@@ -96,11 +115,21 @@ std::string identity_call(const rpc::Identity& identity) {
 
 Upstream::Upstream(const Target& target, Link link)
     : target_(target), link_(std::move(link)), socket_(connect_to(target.socket)) {
-    outgoing_.push_back(open_call(target_.uri, target_.read_only));
-    backlog_ = outgoing_.front().size();
+    // Not sent at once: whoever makes this does not know it yet.
+    say(Step::authenticating, call_frame(REMOTE_PROC_AUTH_LIST, serial_authenticate, ""));
     update_reading();
-    // Not now: whoever makes this does not know it yet.
-    writable_ = EventSource::watch(socket_.get(), G_IO_OUT, [this] { flush(); });
+}
+
+void Upstream::say(Step step, std::string frame) {
+    step_ = step;
+    backlog_ += frame.size();
+    outgoing_.push_back(std::move(frame));
+    wait_to_write();
+}
+
+void Upstream::wait_to_write() {
+    if (!writable_)
+        writable_ = EventSource::watch(socket_.get(), G_IO_OUT, [this] { flush(); });
 }
 
 void Upstream::send(std::string frame) {
@@ -108,8 +137,8 @@ void Upstream::send(std::string frame) {
     if (!socket_)
         return;  // it is on its way that there is nobody
     (step_ == Step::ready ? outgoing_ : waiting_).push_back(std::move(frame));
-    if (step_ == Step::ready && !writable_)
-        writable_ = EventSource::watch(socket_.get(), G_IO_OUT, [this] { flush(); });
+    if (step_ == Step::ready)
+        wait_to_write();
 }
 
 void Upstream::set_reading(bool reading) {
@@ -149,10 +178,7 @@ void Upstream::handle(protocol::Frame frame) {
         if (frame.header.proc != KEEPALIVE_PROC_PING)
             return;
         frame.header.proc = KEEPALIVE_PROC_PONG;
-        backlog_ += protocol::frame_overhead;
-        outgoing_.push_back(protocol::encode_frame(frame.header, ""));
-        if (!writable_)
-            writable_ = EventSource::watch(socket_.get(), G_IO_OUT, [this] { flush(); });
+        say(step_, protocol::encode_frame(frame.header, ""));
     } else if (step_ != Step::ready) {
         greet(frame);
     } else {
@@ -166,19 +192,26 @@ void Upstream::greet(const protocol::Frame& reply) {
         return;
     const bool refused = reply.header.status != VIR_NET_OK;
     // A daemon that cannot be told who asks would do it with our rights, which are root's.
-    if (refused && (step_ == Step::opening || target_.identity.uid != 0))
+    if (refused && (step_ != Step::identifying || target_.identity.uid != 0))
         return lose_with(reply.payload);
-    if (step_ == Step::opening) {
-        step_ = Step::identifying;
-        outgoing_.push_back(identity_call(target_.identity));
-        backlog_ += outgoing_.back().size();
-    } else {
-        step_ = Step::ready;
-        for (auto& frame : std::exchange(waiting_, {}))
-            outgoing_.push_back(std::move(frame));
+    switch (step_) {
+        case Step::authenticating:
+            if (!lets_root_in(reply.payload))
+                return lose(Error(VIR_ERR_AUTH_FAILED,
+                                  fmt::format("the daemon at {} wants more than to be called by "
+                                              "root",
+                                              target_.socket)));
+            return say(Step::opening, open_call(target_.uri, target_.read_only));
+        case Step::opening:
+            return say(Step::identifying, identity_call(target_.identity));
+        case Step::identifying:
+        case Step::ready:
+            break;
     }
-    if (!writable_)
-        writable_ = EventSource::watch(socket_.get(), G_IO_OUT, [this] { flush(); });
+    step_ = Step::ready;
+    for (auto& frame : std::exchange(waiting_, {}))
+        outgoing_.push_back(std::move(frame));
+    wait_to_write();
 }
 
 void Upstream::flush() {

@@ -18,6 +18,9 @@
 
 namespace mk::relay {
 
+// Of a client's calls; those below are what is said at the beginning.
+inline constexpr unsigned first_serial = 3;
+
 class Upstream {
   public:
     struct Target {
@@ -48,12 +51,13 @@ class Upstream {
     void set_reading(bool reading);
 
   private:
-    enum class Step { opening, identifying, ready };
+    enum class Step { authenticating, opening, identifying, ready };
 
     void receive();
     void handle(protocol::Frame frame);
     void greet(const protocol::Frame& reply);
-    void say_who();
+    void say(Step step, std::string frame);
+    void wait_to_write();
     void update_reading();
     void flush();
     void lose(const Error& error);
@@ -62,7 +66,7 @@ class Upstream {
     const Target target_;
     const Link link_;
     Fd socket_;
-    Step step_ = Step::opening;
+    Step step_ = Step::authenticating;
     bool reading_ = true;
     protocol::FrameReader reader_;
     EventSource readable_;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <sstream>
 
@@ -33,6 +34,15 @@ std::uint64_t process_start_time(pid_t pid) {
     }
 }
 
+// As getpeercon(3) would say; empty where no such module is.
+std::string security_context_of(const Fd& socket) {
+    std::array<char, 4096> text{};
+    socklen_t size = text.size() - 1;
+    if (getsockopt(socket.get(), SOL_SOCKET, SO_PEERSEC, text.data(), &size) != 0)
+        return {};
+    return text.data();
+}
+
 Identity peer_of(const Fd& socket) {
     ucred peer{};
     socklen_t size = sizeof(peer);
@@ -41,7 +51,8 @@ Identity peer_of(const Fd& socket) {
     return {.uid = peer.uid,
             .gid = peer.gid,
             .pid = peer.pid,
-            .start_time = process_start_time(peer.pid)};
+            .start_time = process_start_time(peer.pid),
+            .selinux_context = security_context_of(socket)};
 }
 
 }  // namespace

@@ -34,8 +34,12 @@ struct Identity {
     // Of the process, in clock ticks since boot: tells it from a later one with its number.
     // 0: not known.
     std::uint64_t start_time = 0;
-    std::string x509_dname = {};  // empty: none
-    std::string address = {};     // "192.0.2.1:5000", "[2001:db8::1]:5000"; empty: a unix socket
+    std::string x509_dname = {};       // empty: none
+    std::string sasl_user_name = {};   // as a proxy says; empty: none
+    std::string selinux_context = {};  // empty: none, or not known
+    std::string address = {};  // "192.0.2.1:5000", "[2001:db8::1]:5000"; empty: a unix socket
+
+    bool operator==(const Identity&) const = default;
 };
 
 // For the log: the process, or the address.

@@ -14,9 +14,10 @@ FAMILIES = ("network", "storage", "nodedev", "interface", "secret", "nwfilter")
 
 
 class Libvirtd:
-    """The daemon that owns networks and storage, with its sockets in `folder`."""
+    """The daemon that owns networks and storage, with its sockets in `folder`; `conf` is more of
+    its libvirtd.conf."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, conf=""):
         self.folder = folder
         self.process = None
         drivers = folder / "drivers"
@@ -25,8 +26,7 @@ class Libvirtd:
             library = f"libvirt_driver_{name}.so"
             (drivers / library).symlink_to(DRIVERS / library)
         (folder / "libvirtd.conf").write_text(
-            f'unix_sock_dir = "{folder}"\nauth_unix_ro = "none"\nauth_unix_rw = "none"\n',
-            encoding="utf-8")
+            f'unix_sock_dir = "{folder}"\n{conf}', encoding="utf-8")
 
     def start(self):
         mounts = " && ".join(f"mkdir -p {path} && mount -t tmpfs none {path}"

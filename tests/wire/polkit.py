@@ -21,7 +21,10 @@ ACTION = ('<action id="{}"><description>d</description><message>m</message><defa
 ACTIONS = {
     "org.libvirt.unix.monitor": "yes", "org.libvirt.unix.manage": "auth_admin_keep",
     **{f"org.libvirt.api.connect.{name}": default for name, default in {
-        "getattr": "yes", "read": "yes", "search-domains": "yes", "write": "no"}.items()},
+        "getattr": "yes", "read": "yes", "search-domains": "yes", "search-networks": "yes",
+        "write": "no"}.items()},
+    **{f"org.libvirt.api.network.{name}": default for name, default in {
+        "getattr": "yes", "read": "yes", "write": "no", "save": "no", "delete": "no"}.items()},
     **{f"org.libvirt.api.domain.{name}": default for name, default in {
         "getattr": "yes", "read": "yes", "write": "no", "read-secure": "no", "start": "no",
         "stop": "no", "save": "no", "delete": "no", "init-control": "no", "suspend": "no",
