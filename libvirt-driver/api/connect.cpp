@@ -30,7 +30,11 @@ enum Feature {
     feature_network_update_order = 16,
 };
 
-constexpr unsigned open_flags = VIR_CONNECT_RO | VIR_CONNECT_NO_ALIASES;
+// What the client library has in the same word for itself: that it wants a user's own daemon, and
+// may start one (src/remote/remote_sockets.h).
+constexpr unsigned open_user = 2;  // also VIR_CONNECT_NO_ALIASES
+constexpr unsigned open_autostart = 4;
+constexpr unsigned open_flags = VIR_CONNECT_RO | open_user | open_autostart;
 
 void connect_open(Call& call, const remote_connect_open_args& args) {
     const std::string uri = string_or_empty(args.name);
