@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What each client may do, with access_drivers = [ "polkit" ] and rules of a real polkitd."""
 
+import pathlib
+import re
 import struct
 import subprocess
 
@@ -120,6 +122,93 @@ class FineGrained(AccessTest):
             process.wait(LIMIT_S)
         code, _, message = read_error(client.call(LIST_ALL, number(1) + number(0)))
         self.assertEqual(code, libvirt.VIR_ERR_DBUS_SERVICE, message)
+
+
+class Manual(PolkitTest):
+    daemon_conf = 'access_drivers = [ "polkit" ]\n'
+
+    def test_example_does_what_it_says(self):
+        page = pathlib.Path(__file__).resolve().parents[2] / "libvirt-driver/virtmultikerneld.8"
+        (example,) = re.findall(r"^\.Bd -literal.*\n(polkit[\s\S]+?)\.Ed$",
+                                page.read_text(encoding="utf-8"), re.MULTILINE)
+        (self.bus.folder / "rules" / "50-alice.rules").write_text(
+            example.replace("alice", "nobody"), encoding="utf-8")
+        self.bus.polkit("")
+        for name in ("web", "other"):
+            self.define(name)
+        self.assertEqual(self.run_as_nobody("list", "--all", "--name").stdout.split(), ["web"])
+        for words in (("start", "web"), ("destroy", "web"), ("undefine", "web"), ("nodeinfo",)):
+            done = self.run_as_nobody(*words)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+        file = self.xml_file(self.xml("new"))
+        file.chmod(0o644)
+        self.assertEqual(self.run_as_nobody("start", "other").stderr,
+                         "error: failed to get domain 'other'\n")
+        self.assertEqual(self.run_as_nobody("define", file).stderr.rstrip().split("\n")[-1], DENIED)
+
+
+class SomeArguments(PolkitTest):
+    """Permissions that a call needs only with certain flags, or a certain source."""
+
+    daemon_conf = 'access_drivers = [ "polkit" ]\n'
+    RULE = """
+    if (action.id == "org.libvirt.unix.manage")
+        return polkit.Result.YES;
+    if (action.id == "org.libvirt.api.domain." + action.lookup("domain_name"))
+        return polkit.Result.YES;
+    """  # a domain's name is what may be done to it, beside looking at it
+
+    def setUp(self):
+        super().setUp()
+        self.bus.polkit(self.RULE)
+        self.uuids = {}
+        for name in ("write", "save", "init-control", "read-secure"):
+            self.define(name)
+            self.uuids[name] = self.connect().lookupByName(name).UUID()
+        self.client = self.raw_as_nobody()
+        self.client.call(70)
+        self.client.open()
+
+    def is_denied(self, name, procedure, *numbers):
+        domain = string(name.encode()) + self.uuids[name] + number(-1)
+        reply = self.client.call(procedure, domain + b"".join(numbers))
+        return reply.status != OK and read_error(reply)[0] == libvirt.VIR_ERR_ACCESS_DENIED
+
+    def denied_to(self, procedure, *numbers):
+        return [name for name in self.uuids if self.is_denied(name, procedure, *numbers)]
+
+    def test_secrets_need_permission_to_read_them(self):
+        xml = 14
+        self.assertEqual(self.denied_to(xml, number(libvirt.VIR_DOMAIN_XML_INACTIVE)), [])
+        for flag in (libvirt.VIR_DOMAIN_XML_SECURE, libvirt.VIR_DOMAIN_XML_MIGRATABLE):
+            self.assertEqual(self.denied_to(xml, number(flag)), ["write", "save", "init-control"])
+
+    def test_questions_to_the_app_kernel_need_permission_to_write(self):
+        vcpus, addresses = 200, 353
+        others = ["save", "init-control", "read-secure"]
+        self.assertEqual(self.denied_to(vcpus, number(libvirt.VIR_DOMAIN_VCPU_CONFIG)), [])
+        self.assertEqual(self.denied_to(vcpus, number(libvirt.VIR_DOMAIN_VCPU_GUEST)), others)
+        for source in (libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE,
+                       libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP):
+            self.assertEqual(self.denied_to(addresses, number(source), number(0)), [])
+        agent = number(libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT)
+        self.assertEqual(self.denied_to(addresses, agent, number(0)), others)
+
+    def test_an_end_by_an_agent_needs_permission_to_write(self):
+        everything, others = list(self.uuids), ["write", "save", "read-secure"]
+        for procedure, agent in ((258, libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT),
+                                 (27, libvirt.VIR_DOMAIN_REBOOT_GUEST_AGENT)):
+            self.assertEqual(self.denied_to(procedure, number(0)), others)
+            self.assertEqual(self.denied_to(procedure, number(agent)), everything)
+
+    def test_definition_needs_permission_to_save_and_the_running_domain_does_not(self):
+        set_memory, mib = 204, struct.pack(">Q", 128 << 10)
+        for flags, denied in ((libvirt.VIR_DOMAIN_AFFECT_LIVE, False),
+                              (libvirt.VIR_DOMAIN_AFFECT_CURRENT, True),
+                              (libvirt.VIR_DOMAIN_AFFECT_CONFIG, True),
+                              (libvirt.VIR_DOMAIN_AFFECT_CONFIG | libvirt.VIR_DOMAIN_AFFECT_LIVE,
+                               True)):
+            self.assertEqual(self.is_denied("write", set_memory, mib, number(flags)), denied, flags)
 
 
 class Identity(AccessTest):
