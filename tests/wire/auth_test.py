@@ -4,8 +4,10 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 
 import libvirt
@@ -94,6 +96,30 @@ class Authentication(PolkitTest):
         self.assert_denied(self.raw_as_nobody().call(AUTH_POLKIT), libvirt.VIR_ERR_AUTH_UNAVAILABLE,
                            "authentication unavailable: no polkit agent available to authenticate "
                            "action 'org.libvirt.unix.manage'")
+        self.assertIn("error: authentication unavailable: no polkit agent available to "
+                      "authenticate action 'org.libvirt.unix.manage'",
+                      self.run_as_nobody("list").stderr)
+
+    def test_who_closes_the_dialogue_is_told_so(self):
+        self.bus.polkit("")
+        agent = self.bus.folder / "agent.py"  # where the user can read it
+        shutil.copy(pathlib.Path(__file__).with_name("dismissing_agent.py"), agent)
+        agent.chmod(0o644)
+
+        def run(*command):
+            return subprocess.run(
+                as_nobody(sys.executable, agent, *command), env=self.environment(), text=True,
+                stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S, check=False)
+
+        done = run("virsh", "-c", self.daemon.uri(), "list")
+        self.assertIn("error: authentication cancelled: user cancelled authentication process",
+                      done.stderr)
+        code = (f"import libvirt\ntry:\n libvirt.open('{self.daemon.uri()}')\n"
+                "except libvirt.libvirtError as error:\n"
+                " print(error.get_error_code(), error.get_error_domain())")
+        done = run(sys.executable, "-c", code)
+        self.assertEqual(done.stdout, f"{libvirt.VIR_ERR_AUTH_CANCELLED} {FROM_POLKIT}\n",
+                         done.stderr)
 
     def test_anyone_may_look(self):
         self.bus.polkit("")  # libvirt's defaults
