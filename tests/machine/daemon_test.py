@@ -24,10 +24,10 @@ class Daemon(MachineTest):
                     "systemctl start virtmultikerneld.service")
 
     def test_killed_daemon_finds_its_partition_again(self):
+        views = self.host_views()
         console = self.start("web")
         console.command("marker=survivor")
         before = self.virsh("vcpuinfo", "web").splitlines()[1], self.virsh("domid", "web")
-        views = self.host_views()
         self.kill()
         self.assertEqual(self.virsh("list", "--name"), "web")
         self.assertIn("running", self.state("web"))
@@ -39,6 +39,7 @@ class Daemon(MachineTest):
         self.virsh("destroy", "web")
         again.wait_for_end()
         self.assertEqual(self.online_cpus(), self.cpus)
+        self.assertEqual(views, self.host_views())
 
     def test_definitions_and_autostart_survive(self):
         self.define("one")

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The host as clients see it: the same and true while partitions own its CPUs."""
 
+import shutil
+
 import libvirt
 
-from harness import WireTest, pairs
+from harness import LIMIT_S, WireTest, pairs
 
 MEMORY = (4 << 30) + (2 << 20)  # where the first partition of the made-up machine is
 
@@ -24,6 +26,39 @@ class Stable(WireTest):
         self.assertEqual(before["map"], (8, [True] * 8, 8))
         self.assertEqual(before["info"][2], 8)
         self.start("web", vcpus="<vcpu cpuset='4-7'>4</vcpu>")
+        self.assertEqual(self.look(), before)
+
+    def hide(self, cpus):
+        """What the kernel does when it gives CPUs away: they are present, and it forgets them."""
+        folder = self.daemon.sandbox / "sys/devices/system/cpu"
+        for cpu in cpus:
+            shutil.rmtree(folder / f"cpu{cpu}" / "topology")
+        left = sorted(set(range(8)) - set(cpus))
+        (folder / "online").write_text(",".join(map(str, left)) + "\n", encoding="utf-8")
+        info = self.daemon.sandbox / "proc/cpuinfo"
+        blocks = info.read_text(encoding="utf-8").split("\n\n")
+        info.write_text("\n\n".join(blocks[cpu] for cpu in left) + "\n\n", encoding="utf-8")
+
+    def test_host_is_the_same_for_the_next_daemon(self):
+        before = self.look()
+        machine = {name: self.daemon.folder / f"whole-{name}" for name in ("sys", "proc")}
+        for name, copy in machine.items():
+            shutil.copytree(self.daemon.sandbox / name, copy)
+        self.start("web", vcpus="<vcpu cpuset='4-7'>4</vcpu>")
+        self.hide(range(4, 8))
+        self.assertEqual(self.look(), before)
+        self.daemon.restart()  # killed
+        self.assertEqual(self.look(), before)
+        self.daemon.process.terminate()
+        self.daemon.process.wait(LIMIT_S)
+        self.daemon.start()
+        self.assertEqual(self.look(), before)
+        self.assertEqual(self.state("web"), "running (booted)")
+        for name, copy in machine.items():  # the partition's end gives them back
+            shutil.copytree(copy, self.daemon.sandbox / name, dirs_exist_ok=True)
+        self.virsh("destroy", "web")
+        self.assertEqual(self.look(), before)
+        self.daemon.restart()
         self.assertEqual(self.look(), before)
 
     def test_cpu_of_a_partition_has_the_times_that_its_app_kernel_tells(self):
