@@ -26,6 +26,8 @@ DAEMON_SOCKET = "/run/libvirt/virtmultikerneld-sock"
 HOST_WORDS = "no_ipi_broadcast=1 nox2apic"  # what the host module asks for
 # -no-reboot makes a reset end QEMU: a host that resets (panic=-1: at once) is seen as gone, not
 # as a machine that hangs.
+# Limits of time are multiplied by it, for kernels that watch themselves.
+PATIENCE = int(os.environ.get("PATIENCE", "1"))
 KERNEL_WORDS = ("console=ttyS0 panic=-1 mitigations=off "
                 "net.ifnames=0 systemd.unit=multi-user.target systemd.show_status=0 "
                 "systemd.default_device_timeout_sec=5")
@@ -79,7 +81,7 @@ class Machine:
     # -- start --------------------------------------------------------------------------------
 
     def start(self, kernel, product, cpus=4, threads=1, nodes=1, memory_mib=3072,
-              words=HOST_WORDS, timeout_s=180):
+              words=HOST_WORDS):
         """Boots the machine and returns when it has said that it is ready.
 
         words: what the host kernel is told for the product's sake.
@@ -109,7 +111,7 @@ class Machine:
             "-drive", f"file={root_image.path()},if=virtio,format=raw,snapshot=on",
             "-nic", "user,model=virtio-net-pci,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"]
         cache.check(command)
-        self._wait_until_ready(time.monotonic() + timeout_s)
+        self._wait_until_ready(time.monotonic() + 180 * PATIENCE)
         initramfs.unlink()
         self._write_ssh_config()
 
@@ -122,7 +124,7 @@ class Machine:
         # The connection stays behind in the background: it must not hold our pipes open.
         with open(self.state / "ssh.log", "wb") as log:
             done = subprocess.run(self.ssh(*options)[:-1], stdin=subprocess.DEVNULL, stdout=log,
-                                  stderr=log, check=False, timeout=60)
+                                  stderr=log, check=False, timeout=60 * PATIENCE)
         if done.returncode:
             reason = (self.state / "ssh.log").read_text(errors="replace")
             raise RuntimeError(f"cannot reach the machine: {reason}")

@@ -22,7 +22,7 @@ import uuid
 import pexpect
 
 from . import cache, kernel
-from .machine import Machine
+from .machine import PATIENCE, Machine
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("BUILD", TOP / "build"))
@@ -30,7 +30,7 @@ URI = "multikernel:///system"
 INITRD = "/var/lib/multikernel/initrd.img"
 USERSPACE_UP = "multikernel: userspace is up"
 PROMPT = "root@app:"
-LIMIT_S = 120  # for anything an app kernel does; emulation on a busy computer is slow
+LIMIT_S = 120 * PATIENCE  # for anything an app kernel does; emulation on a busy computer is slow
 COMPLAINT = re.compile(r"\bBUG\b|WARNING:|Oops|rcu:? .*(stall|detected)|soft lockup|hard LOCKUP|"
                        r"Call Trace|general protection|blocked for more than|lost the CPU")
 # libvirt's virDomainEventType
