@@ -214,20 +214,23 @@ class SomeArguments(PolkitTest):
 class Identity(AccessTest):
     """A proxy that is root says whom it speaks for, as virtproxyd does."""
 
-    def proxy(self, uid=NOBODY, readonly=False):
-        client = RawClient(self.daemon, readonly=readonly)
-        self.addCleanup(client.socket.close)
+    def nobody(self, uid=NOBODY):
+        """The identity of a process of that user."""
         somebody = subprocess.Popen(["setpriv", f"--reuid={uid}", "--clear-groups", "sleep", "99"])
         self.addCleanup(somebody.wait)
         self.addCleanup(somebody.kill)
         with open(f"/proc/{somebody.pid}/stat", encoding="ascii") as stat:
             start = int(stat.read().rpartition(")")[2].split()[19])
-        reply = client.call(SET_IDENTITY, identity(
+        return identity(
             parameter(b"unix-user-id", ULLONG, uid), parameter(b"unix-group-id", ULLONG, uid),
             parameter(b"user-name", STRING, b"nobody"),
             parameter(b"process-id", LLONG, somebody.pid),
-            parameter(b"process-time", ULLONG, start)))
-        self.assertEqual(reply.status, OK)
+            parameter(b"process-time", ULLONG, start))
+
+    def proxy(self, uid=NOBODY, readonly=False):
+        client = RawClient(self.daemon, readonly=readonly)
+        self.addCleanup(client.socket.close)
+        self.assertEqual(client.call(SET_IDENTITY, self.nobody(uid)).status, OK)
         return client
 
     def names(self, client):
@@ -238,6 +241,18 @@ class Identity(AccessTest):
         self.assertEqual(self.names(self.proxy()), [b"web", b"other"])
         self.assertEqual(self.names(self.proxy(readonly=True)), [b"web", b"other"])
         self.assertEqual(self.names(self.proxy(uid=0)), [b"web", b"other", b"secret"])
+
+    def test_its_events_are_those_of_the_other_once_it_has_said_so(self):
+        client = RawClient(self.daemon)
+        self.addCleanup(client.socket.close)
+        self.assertEqual(client.call(316, number(0) + number(0)).status, OK)
+        self.virsh("start", "secret")
+        self.assertIn(b"secret", client.receive().payload)
+        reply = client.call(SET_IDENTITY, self.nobody())
+        self.assertEqual(reply.status, OK)
+        self.virsh("destroy", "secret")
+        self.virsh("start", "web")
+        self.assertIn(b"web", client.receive().payload)
 
     def test_it_cannot_speak_for_root_again(self):
         client = self.proxy()
