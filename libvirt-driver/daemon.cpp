@@ -169,8 +169,8 @@ void run_daemon(const DaemonOptions& options, std::unique_ptr<backend::Backend> 
     const auto quit = [&loop] { g_main_loop_quit(loop.get()); };
     IdleTimer idle(
         [&] {
-            return !server.clients().empty() || server.anonymous_clients() > 0 ||
-                   !admin_server.clients().empty() || has_active_domain(driver);
+            return server.connected() > 0 || admin_server.connected() > 0 ||
+                   has_active_domain(driver);
         },
         quit);
     administered = {.servers = {{"virtmultikerneld", &server}, {"admin", &admin_server}},

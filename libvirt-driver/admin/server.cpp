@@ -46,7 +46,7 @@ void get_client_limits(Call& call, const admin_server_get_client_limits_args& ar
         const auto limits = server.client_limits();
         return {
             {VIR_SERVER_CLIENTS_MAX, limits.all},
-            {VIR_SERVER_CLIENTS_CURRENT, static_cast<unsigned>(server.clients().size())},
+            {VIR_SERVER_CLIENTS_CURRENT, static_cast<unsigned>(server.connected())},
             {VIR_SERVER_CLIENTS_UNAUTH_MAX, limits.anonymous},
             {VIR_SERVER_CLIENTS_UNAUTH_CURRENT, static_cast<unsigned>(server.anonymous_clients())}};
     });

@@ -84,8 +84,7 @@ void Server::listen(Fd socket, const Access& access) {
 // A full server leaves new clients in the sockets' queues, as libvirt does.
 bool Server::has_room(const Listener& listener) const {
     const Settings& limits = shared_.settings;
-    return !stopped_ && !accept_again_ &&
-           clients_.size() + handshakes_.size() < limits.max_clients &&
+    return !stopped_ && !accept_again_ && connected() < limits.max_clients &&
            (!listener.tls || limits.max_anonymous_clients == 0 ||
             anonymous_clients() < limits.max_anonymous_clients);
 }

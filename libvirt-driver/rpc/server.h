@@ -58,6 +58,10 @@ class Server {
     [[nodiscard]] const std::vector<std::shared_ptr<Client>>& clients() const noexcept {
         return clients_;
     }
+    // How many are connected; those in a TLS handshake are not among clients() yet.
+    [[nodiscard]] std::size_t connected() const noexcept {
+        return clients_.size() + handshakes_.size();
+    }
     // Those of them that are not authenticated and not waiting for their turn.
     [[nodiscard]] std::size_t anonymous_clients() const noexcept {
         return anonymous_.size() + handshakes_.size();
