@@ -56,6 +56,12 @@ def start_daemon(command, folder, log, **environment):
                     raise AssertionError(f"{command[0]} did not start:\n{said}")
 
 
+def free_port():
+    """One of the loopback's that nobody has, just now."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
+
+
 class Daemon:
     """The daemon with made-up hardware: sockets, definitions and logs are in `folder`.
 
