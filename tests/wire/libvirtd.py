@@ -28,11 +28,11 @@ class Libvirtd:
         (folder / "libvirtd.conf").write_text(
             f'unix_sock_dir = "{folder}"\n{conf}', encoding="utf-8")
 
-    def start(self):
+    def start(self, *options):
         mounts = " && ".join(f"mkdir -p {path} && mount -t tmpfs none {path}"
                              for path in ("/etc/libvirt", "/var/lib/libvirt", "/run"))
         command = shlex.join(["libvirtd", "--config", str(self.folder / "libvirtd.conf"),
-                              "--pid-file", str(self.folder / "libvirtd.pid")])
+                              "--pid-file", str(self.folder / "libvirtd.pid"), *options])
         with open(self.folder / "libvirtd.log", "ab") as log:
             self.process = start_daemon(
                 ["unshare", "--mount", "sh", "-c", f"{mounts} && exec {command}"], self.folder,

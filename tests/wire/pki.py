@@ -41,6 +41,7 @@ class Authority:
     def server(self, folder):
         self.sign(folder, "server", "localhost",
                   "dns_name = localhost\nip_address = 127.0.0.1\nexpiration_days = 1")
+        return folder
 
     def client(self, name, *, trusts=None, lines=""):
         """A folder for ?pkipath=: a client of this CA, which trusts servers of `trusts`, too."""

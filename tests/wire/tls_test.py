@@ -1,122 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """multikernel+tls://: stock clients with certificates, and strangers without good ones."""
 
-import pathlib
-import re
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
-import tempfile
 import time
-import unittest
 
 import libvirt
 import pexpect
 
-from harness import FAKE_DAEMON, LIMIT_S, WireTest, run_until, table
-from pki import Authority
+from harness import FAKE_DAEMON, LIMIT_S, run_until, table
 from raw import GET_TYPE, PING, PONG, RawClient, frame, ping, read_string
-
-PKI = None  # folders that all tests share: keys take their time
-
-
-class Pki:
-    """A CA, a server and clients of it, and a client of another CA."""
-
-    def __init__(self, folder):
-        self.ca = Authority(folder / "ca")
-        self.server = folder / "server"
-        self.ca.server(self.server)
-        self.alice = self.ca.client("alice")
-        self.bob = self.ca.client("bob")
-        foreign = Authority(folder / "foreign", "Foreign CA")
-        self.foreign_server = folder / "foreign-server"
-        foreign.server(self.foreign_server)
-        self.stranger = foreign.client("alice", trusts=self.ca)
-        self.foreign_friend = self.ca.client("trusting", trusts=foreign)
-        self.nobody = folder / "nobody"
-        self.nobody.mkdir()
-        shutil.copy(self.ca.certificate, self.nobody)
-        self.late = self.ca.client("late", lines='activation_date = "2020-01-01 00:00:00 UTC"\n'
-                                                 'expiration_date = "2020-01-02 00:00:00 UTC"')
-
-
-def setUpModule():  # pylint: disable=invalid-name
-    global PKI  # pylint: disable=global-statement
-    folder = tempfile.mkdtemp(prefix="mk-pki-")
-    unittest.addModuleCleanup(shutil.rmtree, folder, True)
-    PKI = Pki(pathlib.Path(folder))
-
-
-class RawTls(RawClient):
-    """A client that writes libvirt's protocol by hand, under TLS."""
-
-    def __init__(self, case, folder):  # pylint: disable=super-init-not-called
-        context = ssl.create_default_context(cafile=folder / "cacert.pem")
-        context.load_cert_chain(folder / "clientcert.pem", folder / "clientkey.pem")
-        plain = socket.create_connection(("127.0.0.1", case.port), timeout=LIMIT_S)
-        self.socket = context.wrap_socket(plain, server_hostname="localhost")
-        case.addCleanup(self.socket.close)
-        self.serial = 0
-        self.received = b""
-        if self.socket.recv(1) != b"\1":
-            raise AssertionError("not let in")
-        self.open()
-
-
-class TlsTest(WireTest):
-    more_conf = ""
-
-    def setUp(self):
-        self.server = pathlib.Path(tempfile.mkdtemp(prefix="mk-tls-"))
-        self.addCleanup(shutil.rmtree, self.server, True)
-        self.install(PKI.server)
-        self.daemon_conf = self.conf()
-        super().setUp()
-        self.port = int(re.search(r"serving TLS on 127\.0\.0\.1:(\d+)",
-                                  self.daemon.log_text())[1])
-        self.daemon.uri = lambda readonly=False: self.uri(PKI.alice)
-
-    def conf(self):
-        return (f'listen_tls = 1\nlisten_addr = "127.0.0.1"\ntls_port = "0"\n'
-                f'ca_file = "{self.server / "cacert.pem"}"\n'
-                f'cert_file = "{self.server / "servercert.pem"}"\n'
-                f'key_file = "{self.server / "serverkey.pem"}"\nlog_level = 1\n{self.more_conf}')
-
-    def install(self, pair, ca=None):
-        """Certificates for the daemon to serve with."""
-        shutil.copy((ca or PKI.ca).certificate, self.server)
-        shutil.copy(pair / "servercert.pem", self.server)
-        shutil.copy(pair / "serverkey.pem", self.server)
-
-    def uri(self, client):
-        return f"multikernel+tls://localhost:{self.port}/system?pkipath={client}"
-
-    def list_as(self, client):
-        """(code, complaint) of virsh list."""
-        done = subprocess.run(
-            ["virsh", "-c", self.uri(client), "list"], stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=LIMIT_S, check=False,
-            env=self.environment())
-        return done.returncode, done.stderr
-
-    def assert_let_in(self, client):
-        self.assertEqual(self.list_as(client), (0, ""), self.daemon.log_text())
-
-    def assert_turned_away(self, client, reason):
-        code, complaint = self.list_as(client)
-        self.assertEqual(code, 1)
-        self.assertIn("failed to connect to the hypervisor", complaint)
-        self.assertIn(reason, self.daemon.log_text())
-        self.assert_let_in(PKI.alice)
-
-    def stranger(self):
-        """A TCP connection that has not said anything."""
-        client = socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT_S)
-        self.addCleanup(client.close)
-        return client
+from tls import PKI, RawTls, TlsTest
 
 
 class Clients(TlsTest):
