@@ -46,6 +46,12 @@ class AdminTest(WireTest):
         self.addCleanup(client.socket.close)
         return client
 
+    def info(self, client, server=MAIN, uri=()):
+        """What is told of the client with that id; `uri` is -c and another daemon's."""
+        said = self.admin(*uri, "client-info", server, client)
+        return dict(re.split(r"\s*: ", line, maxsplit=1) for line in said.split("\n")
+                    if ": " in line)
+
     def clients(self, server=MAIN):
         """[(id, transport, since)]"""
         return table(self.admin("srv-clients-list", server))
@@ -107,8 +113,7 @@ class Clients(AdminTest):
         rows = self.clients()
         self.assertEqual(len(rows), 1)
         self.assertEqual(rows[0][1], "unix")
-        details = dict(re.split(r"\s*: ", line, maxsplit=1) for line in
-                       self.admin("client-info", MAIN, rows[0][0]).split("\n") if ": " in line)
+        details = self.info(rows[0][0])
         self.assertGreaterEqual(
             time.mktime(time.strptime(details["connection_time"][:19], "%Y-%m-%d %H:%M:%S")),
             before - 1)
