@@ -149,8 +149,17 @@ void Driver::set_samepage_values(const std::vector<host::SamepageValue>& values)
     host::write_samepage(impl_->paths.sysfs, values);
 }
 
+// The tables stay as they are until the machine boots again; a client may ask often.
 std::string Driver::sysinfo() const {
-    return sysinfo_xml(impl_->paths.sysfs);
+    {
+        const std::scoped_lock lock(impl_->sysinfo_mutex);
+        if (!impl_->sysinfo.empty())
+            return impl_->sysinfo;
+    }
+    std::string read = read_sysinfo();
+    const std::scoped_lock lock(impl_->sysinfo_mutex);
+    impl_->sysinfo = read;
+    return read;
 }
 
 unsigned Driver::max_vcpus() const {

@@ -8,6 +8,8 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <string>
 
 #include "domain/context.h"
 #include "domain/domain_list.h"
@@ -57,6 +59,8 @@ struct Driver::Impl {
     Heartbeats heartbeats;
     std::atomic<bool> checking_heartbeats = false;
     std::atomic<bool> autostart_ended = false;
+    std::mutex sysinfo_mutex;
+    std::string sysinfo;  // sysinfo_mutex; empty: not read yet
 };
 
 }  // namespace mk::domain

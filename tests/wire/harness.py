@@ -65,11 +65,13 @@ def free_port():
 class Daemon:
     """The daemon with made-up hardware: sockets, definitions and logs are in `folder`.
 
-    `conf` is the text of its virtmultikerneld.conf; `wrapper` is a command that runs the daemon's.
+    `conf` is the text of its virtmultikerneld.conf; `wrapper` is a command that runs the daemon's;
+    `environment` is more than ours.
     """
 
-    def __init__(self, *options, conf="", wrapper=()):
+    def __init__(self, *options, conf="", wrapper=(), environment=None):
         self.wrapper = wrapper
+        self.environment = environment or {}
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mk-wire-"))
         self.conf = self.folder / "virtmultikerneld.conf"
         self.conf.write_text(conf, encoding="utf-8")
@@ -86,7 +88,8 @@ class Daemon:
         """Returns when the daemon says, as to systemd, that it is ready."""
         self.process = start_daemon(
             [*self.wrapper, FAKE_DAEMON, "--socket-dir", self.folder, *self.options], self.folder,
-            self.log, TMPDIR=str(self.folder), MK_MACHINE=str(self.sandbox))
+            self.log, TMPDIR=str(self.folder), MK_MACHINE=str(self.sandbox),
+            PATH=f"{self.folder / 'bin'}:{os.environ['PATH']}", **self.environment)
 
     def end(self):
         """Ends it politely; a daemon that does not end, or ends badly, is an AssertionError."""
@@ -118,6 +121,15 @@ class Daemon:
 
     def log_text(self):
         return (self.folder / "daemon.log").read_text(encoding="utf-8", errors="replace")
+
+    def put_firmware(self, tables):
+        """The machine's SMBIOS tables, as smbios.py makes them, for the daemon's dmidecode."""
+        (self.folder / "smbios").write_bytes(tables)
+        program = self.folder / "bin" / "dmidecode"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\nexec /usr/sbin/dmidecode --from-dump "
+                           f"{self.folder / 'smbios'} \"$@\"\n", encoding="utf-8")
+        program.chmod(0o755)
 
     @property
     def sandbox(self):
@@ -165,10 +177,12 @@ class WireTest(unittest.TestCase):
     daemon_options = ()
     daemon_conf = ""
     daemon_wrapper = ()
+    daemon_environment = {}
 
     def setUp(self):
         self.daemon = Daemon(*self.daemon_options, conf=self.daemon_conf,
-                             wrapper=self.daemon_wrapper)
+                             wrapper=self.daemon_wrapper,
+                             environment=self.daemon_environment)
         self.addCleanup(self.daemon.end)
         # Some calls of libvirt wait for ever; they fail when the daemon has gone.
         timer = threading.Timer(TEST_LIMIT_S, self.daemon.kill)

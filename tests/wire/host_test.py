@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The host as clients see it: the same and true while partitions own its CPUs."""
 
+import pathlib
 import shutil
 
 import libvirt
 
+import smbios
 from harness import LIMIT_S, WireTest, pairs
 
 MEMORY = (4 << 30) + (2 << 20)  # where the first partition of the made-up machine is
@@ -141,18 +143,30 @@ class Pages(WireTest):
 
 
 class Firmware(WireTest):
+    def test_sysinfo_of_a_machine_without_smbios(self):
+        self.daemon.put_firmware(b"no entry point")
+        self.refused("unsupported configuration: Host SMBIOS information is not available",
+                     "sysinfo")
+
     def test_sysinfo(self):
-        self.assertIn("Host SMBIOS information is not available", self.virsh_fails("sysinfo"))
-        folder = self.daemon.sandbox / "sys/class/dmi/id"
-        folder.mkdir(parents=True)
-        (folder / "bios_vendor").write_text("Löwe & Söhne\n", encoding="utf-8")
-        (folder / "product_name").write_text("Machine <1>\n", encoding="utf-8")
-        (folder / "board_name").write_bytes(b"\x01\xff\n")  # firmware says what it likes
-        self.assertEqual(self.virsh("sysinfo"),
-                         "<sysinfo type='smbios'>\n"
-                         "  <bios>\n    <entry name='vendor'>Löwe &amp; Söhne</entry>\n  </bios>\n"
-                         "  <system>\n    <entry name='product'>Machine &lt;1&gt;</entry>\n"
-                         "  </system>\n</sysinfo>")
+        self.daemon.put_firmware(smbios.tables(
+            smbios.bios(b"Lions & Sons", b"1.2 ", b"11/27/2026"),
+            smbios.system(b"Maker", b"Machine <1>", b"\x01\xff", b"S1", b"K1", b"Racks"),
+            smbios.base_board(b"Maker", b"Board", b"2", b"S2"),
+            smbios.base_board(b"Maker", b"Riser", b"2", b"S3"),
+            smbios.chassis(b"Maker", b"3", b"S4", b"A1"),
+            smbios.processor(b"CPU0", b"Intel", b"Xeon", b"S5", b"A2", b"P1"),
+            smbios.processor(b"CPU1", b"Intel", b"Xeon", b"S6", b"A3", b"P1"),
+            smbios.memory_device(16384, b"DIMM A", b"BANK 0", b"Chips", b"S7", b"A4", b"P2"),
+            smbios.memory_device(0, b"DIMM B", b"BANK 1", b"Chips", b"S8", b"A5", b"P2"),
+            smbios.oem_strings(b"one", b"two.three")))
+        expected = (pathlib.Path(__file__).parents[1] / "data/sysinfo/machine.xml").read_text(
+            encoding="utf-8")
+        self.assertEqual(self.virsh("sysinfo") + "\n", expected)
+        self.assertEqual(self.virsh("sysinfo", readonly=True) + "\n", expected)
+        connection = self.connect()
+        self.assertEqual(connection.getSysinfo(), expected)
+        self.assert_code(libvirt.VIR_ERR_INVALID_ARG, connection.getSysinfo, 1)
 
 
 class Messages(WireTest):

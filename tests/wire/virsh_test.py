@@ -9,6 +9,7 @@ import subprocess
 import unittest
 import uuid
 
+import smbios
 from harness import LIMIT_S, WireTest
 from libvirtd import Libvirtd
 from virsh_table import GROUPS, RELAYED, No
@@ -130,11 +131,11 @@ class Ours(Commands):
 
     def test_host(self):
         for path, text in (("kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "0"),
-                           ("kernel/mm/ksm/pages_to_scan", "100"),
-                           ("class/dmi/id/bios_vendor", "Somebody")):
+                           ("kernel/mm/ksm/pages_to_scan", "100")):
             file = self.daemon.sandbox / "sys" / path
             file.parent.mkdir(parents=True)
             file.write_text(text, encoding="utf-8")
+        self.daemon.put_firmware(smbios.tables(smbios.bios(b"Somebody")))
         self.run_group("host")
 
     def test_checkpoints_snapshots_and_backups(self):
