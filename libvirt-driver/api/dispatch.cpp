@@ -14,6 +14,7 @@
 #include "api/procedures.h"
 #include "api/refused.h"
 #include "api/table.h"
+#include "domain/caller.h"
 #include "protocol/frame.h"
 #include "relay/family.h"
 #include "util/log.h"
@@ -58,6 +59,7 @@ rpc::Answer answer_call(domain::Driver& driver, rpc::Session& session, int numbe
     const Row* row = find_row(number);
     if (row == nullptr)
         refuse(number, *procedure);
+    const domain::Caller caller(procedure->name);
     Call call{.driver = driver,
               .session = session,
               .connection = connection,

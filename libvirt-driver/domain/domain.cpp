@@ -7,11 +7,14 @@
 
 #include <utility>
 
+#include "domain/caller.h"
 #include "util/error.h"
 
 namespace mk::domain {
 
-Domain::Domain(const std::shared_ptr<const Definition>& definition) : uuid_(definition->uuid) {
+Domain::Domain(const std::shared_ptr<const Definition>& definition,
+               std::chrono::milliseconds job_patience)
+    : uuid_(definition->uuid), job_patience_(job_patience) {
     fields_.view.uuid = definition->uuid;
     fields_.view.name = definition->name;
     fields_.view.live = definition;
@@ -49,6 +52,19 @@ void Domain::set_state(virDomainState state, int reason) {
     fields_.view.reason = reason;
 }
 
+namespace {
+
+// As libvirt names a client's call, which is how operators know it.
+std::string holder(const std::string& what) {
+    const std::string_view function = Caller::function();
+    return function.empty() ? what : fmt::format("remoteDispatch{}", function.substr(3));
+}
+
+}  // namespace
+
+Job::Job(const std::shared_ptr<Domain>& domain, const std::string& what)
+    : Job(domain, what, domain->job_patience()) {}
+
 Job::Job(std::shared_ptr<Domain> domain, const std::string& what,
          std::chrono::milliseconds patience)
     : domain_(std::move(domain)) {
@@ -56,15 +72,16 @@ Job::Job(std::shared_ptr<Domain> domain, const std::string& what,
     const bool got =
         domain_->job_ends_.wait_for(lock, patience, [this] { return domain_->job_.empty(); });
     if (!got)
-        throw Error(VIR_ERR_OPERATION_TIMEOUT,
-                    fmt::format("cannot acquire state change lock (held by {})", domain_->job_));
+        throw Error(
+            VIR_ERR_OPERATION_TIMEOUT,
+            fmt::format("cannot acquire state change lock (held by monitor={})", domain_->job_));
     if (domain_->fields_.removed) {
         domain_->job_ends_.notify_one();  // whoever waits finds it gone too
         throw Error(VIR_ERR_NO_DOMAIN,
                     fmt::format("no domain with matching uuid '{}' ({})",
                                 domain_->uuid_.to_string(), domain_->fields_.view.name));
     }
-    domain_->job_ = what;
+    domain_->job_ = holder(what);
 }
 
 Job::~Job() {

@@ -62,11 +62,14 @@ struct DomainFields {
 
 class Domain {
   public:
-    explicit Domain(const std::shared_ptr<const Definition>& definition);
+    // `job_patience`: how long a call waits for the job of another.
+    explicit Domain(const std::shared_ptr<const Definition>& definition,
+                    std::chrono::milliseconds job_patience);
     Domain(const Domain&) = delete;
     Domain& operator=(const Domain&) = delete;
 
     [[nodiscard]] const Uuid& uuid() const noexcept { return uuid_; }
+    [[nodiscard]] std::chrono::milliseconds job_patience() const noexcept { return job_patience_; }
     [[nodiscard]] std::string name() const;
     [[nodiscard]] int id() const;  // -1: not active
     [[nodiscard]] log::Subject subject() const { return {.name = name(), .uuid = uuid_}; }
@@ -88,9 +91,10 @@ class Domain {
   private:
     friend class Job;
     const Uuid uuid_;
+    const std::chrono::milliseconds job_patience_;
     mutable std::mutex mutex_;
     DomainFields fields_;  // mutex_
-    std::string job_;      // mutex_: what the holder does; empty: nobody
+    std::string job_;      // mutex_: who holds it; empty: nobody
     std::condition_variable job_ends_;
 };
 
@@ -98,12 +102,12 @@ class Domain {
 // VIR_JOB_MODIFY. Also keeps the Domain alive.
 class Job {
   public:
-    static constexpr std::chrono::seconds default_patience{30};
-
-    // Throws Error: VIR_ERR_OPERATION_TIMEOUT if another keeps it for `patience`;
+    // `what` it is for, unless a client calls: then its call says so. Throws Error:
+    // VIR_ERR_OPERATION_TIMEOUT if another keeps it for `patience`, else the domain's;
     // VIR_ERR_NO_DOMAIN if the domain is gone by then.
+    Job(const std::shared_ptr<Domain>& domain, const std::string& what);
     Job(std::shared_ptr<Domain> domain, const std::string& what,
-        std::chrono::milliseconds patience = default_patience);
+        std::chrono::milliseconds patience);
     Job(const Job&) = delete;
     Job& operator=(const Job&) = delete;
     ~Job();

@@ -66,7 +66,7 @@ DomainList::Added DomainList::find_or_add(const std::shared_ptr<const Definition
     if (coming_names_.count(name) != 0)
         throw Error(VIR_ERR_OPERATION_FAILED,
                     fmt::format("a domain is being renamed to '{}' right now", name));
-    auto domain = std::make_shared<Domain>(definition);
+    auto domain = std::make_shared<Domain>(definition, job_patience_);
     by_uuid_.emplace(uuid, domain);
     by_name_.emplace(name, domain);
     return {std::move(domain), true};

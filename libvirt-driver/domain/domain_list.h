@@ -6,6 +6,7 @@
 // Thread-safe. Lock order: DomainList before Domain.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -20,6 +21,9 @@ namespace mk::domain {
 
 class DomainList {
   public:
+    // `job_patience` is that of each domain (domain.h).
+    explicit DomainList(std::chrono::milliseconds job_patience) : job_patience_(job_patience) {}
+
     // Throw Error(VIR_ERR_NO_DOMAIN) in libvirt's words.
     [[nodiscard]] std::shared_ptr<Domain> find(const Uuid& uuid) const;
     [[nodiscard]] std::shared_ptr<Domain> find_by_name(const std::string& name) const;
@@ -54,6 +58,7 @@ class DomainList {
   private:
     [[nodiscard]] std::shared_ptr<Domain> named(const std::string& name) const;
 
+    const std::chrono::milliseconds job_patience_;
     mutable std::mutex mutex_;
     std::map<Uuid, std::shared_ptr<Domain>> by_uuid_;         // mutex_
     std::map<std::string, std::shared_ptr<Domain>> by_name_;  // mutex_: the same

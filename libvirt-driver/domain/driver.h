@@ -7,7 +7,7 @@
 //
 // Thread-safe. Calls may block (start, destroy); none holds a lock meanwhile: a call that
 // changes a domain holds its job, and a second one fails with VIR_ERR_OPERATION_TIMEOUT after
-// 30 seconds ("cannot acquire state change lock"), as in libvirt's qemu driver.
+// Paths::job_patience ("cannot acquire state change lock"), as in libvirt's qemu driver.
 #pragma once
 
 #include <libvirt/libvirt.h>
@@ -97,6 +97,7 @@ struct Paths {
     // How long an app kernel may work on a change of its CPUs or memory: less, with what follows,
     // than others wait for the domain's job.
     std::chrono::milliseconds app_patience{20'000};
+    std::chrono::milliseconds job_patience{30'000};  // for a job that another call holds
     std::string schema = {};  // what VALIDATE flags check against; empty: ParseOptions' file
 };
 

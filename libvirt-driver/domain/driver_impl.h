@@ -54,7 +54,7 @@ struct Driver::Impl {
     Loop loop;
     EventQueue events;
     Workers workers{4};
-    DomainList domains;
+    DomainList domains{paths.job_patience};
     Lifecycle lifecycle;
     Heartbeats heartbeats;
     std::atomic<bool> checking_heartbeats = false;

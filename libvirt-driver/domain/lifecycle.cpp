@@ -219,15 +219,14 @@ void Lifecycle::note_silent_boot(const Job& job) noexcept {
 std::unique_ptr<Job> Lifecycle::job_to_stop(const std::shared_ptr<Domain>& domain) {
     using Clock = std::chrono::steady_clock;
     constexpr auto between_cancels = std::chrono::milliseconds(200);
-    const auto give_up = Clock::now() + Job::default_patience;
+    const auto give_up = Clock::now() + domain->job_patience();
     bool cancelled = false;
     for (;;) {
         (void)cancel_dump(*domain);
         if (cancel_start(*domain))
             cancelled = true;
         try {
-            const std::chrono::milliseconds patience =
-                cancelled ? between_cancels : std::chrono::milliseconds(Job::default_patience);
+            const auto patience = cancelled ? between_cancels : domain->job_patience();
             auto job = std::make_unique<Job>(domain, "destroy", patience);
             if (cancelled && !domain->view().active())
                 return nullptr;

@@ -3,13 +3,16 @@
 // The daemon as it ships, over a made-up machine with scripted app kernels: what the tests in
 // tests/wire talk to. Takes virtmultikerneld's options; everything it writes is below
 // --socket-dir and in a Sandbox: the folder MK_MACHINE, which keeps the machine for the next
-// daemon, or one that is gone when it ends, below TMPDIR. Never installed.
+// daemon, or one that is gone when it ends, below TMPDIR. MK_JOB_PATIENCE_MS shortens the time
+// that a call waits for another's job. Never installed.
 #include <fmt/core.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <memory>
+#include <string>
 
 #include "daemon.h"
 #include "support/fake_backend.h"
@@ -26,6 +29,8 @@ int main(int argc, char** argv) {
                                                    mk::test::SandboxMachine{}, std::string(kept))
                                              : std::make_unique<mk::test::Sandbox>();
         options->paths = sandbox->paths();
+        if (const char* const patience = std::getenv("MK_JOB_PATIENCE_MS"))
+            options->paths.job_patience = std::chrono::milliseconds(std::stoul(patience));
         options->paths.schema = MK_SCHEMA;  // the one of this tree, whatever is installed
         options->pid_file = options->socket_dir + "/fake-daemon.pid";
         if (!options->conf_must_exist)

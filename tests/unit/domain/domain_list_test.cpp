@@ -17,7 +17,7 @@ std::shared_ptr<const Definition> named(const std::string& name) {
 }
 
 struct DomainListTest : testing::Test {
-    DomainList list;
+    DomainList list{std::chrono::seconds(30)};
     std::shared_ptr<Domain> web = list.find_or_add(named("web")).domain;
 };
 

@@ -5,6 +5,7 @@
 
 #include <future>
 
+#include "domain/caller.h"
 #include "support/driver_fixture.h"
 
 namespace mk::domain {
@@ -299,10 +300,19 @@ TEST_F(LifecycleTest, ASecondCallWaitsForTheFirst) {
 
 TEST(Job, GivesUpAfterItsPatience) {
     auto definition = std::make_shared<Definition>();
-    const auto domain = std::make_shared<Domain>(definition);
+    const auto domain = std::make_shared<Domain>(definition, std::chrono::milliseconds(1));
+    const Job job(domain, "watchdog");
+    EXPECT_ERROR(Job(domain, "destroy"), VIR_ERR_OPERATION_TIMEOUT,
+                 "cannot acquire state change lock (held by monitor=watchdog)");
+}
+
+TEST(Job, IsKnownByTheCallThatHoldsIt) {
+    const auto domain =
+        std::make_shared<Domain>(std::make_shared<Definition>(), std::chrono::milliseconds(1));
+    const Caller caller("virDomainCreate");
     const Job job(domain, "start");
-    EXPECT_ERROR(Job(domain, "destroy", std::chrono::milliseconds(1)), VIR_ERR_OPERATION_TIMEOUT,
-                 "cannot acquire state change lock (held by start)");
+    EXPECT_ERROR(Job(domain, "destroy"), VIR_ERR_OPERATION_TIMEOUT,
+                 "(held by monitor=remoteDispatchDomainCreate)");
 }
 
 }  // namespace mk::domain
