@@ -56,6 +56,7 @@ int event_id_of(const domain::Event& event) {
         int operator()(const domain::MemoryDeviceSizeEvent&) {
             return VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE;
         }
+        int operator()(const domain::AgentEvent&) { return VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE; }
         int operator()(const domain::VcpuRemovedEvent&) { return protocol::event_id_vcpu_removed; }
         int operator()(const domain::TunableEvent&) { return VIR_DOMAIN_EVENT_ID_TUNABLE; }
     };
@@ -146,6 +147,14 @@ class MessageOf {
         message->alias = protocol::copy_string(event.alias);
         message->size = event.size_kib;
         return {REMOTE_PROC_DOMAIN_EVENT_MEMORY_DEVICE_SIZE_CHANGE, message.encode()};
+    }
+    EventMessage operator()(const domain::AgentEvent& event) const {
+        protocol::Xdr<remote_domain_event_callback_agent_lifecycle_msg> message;
+        message->callbackID = callback_;
+        encode_domain(domain_, message->dom);
+        message->state = event.state;
+        message->reason = VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_CHANNEL;
+        return {REMOTE_PROC_DOMAIN_EVENT_CALLBACK_AGENT_LIFECYCLE, message.encode()};
     }
     EventMessage operator()(const domain::VcpuRemovedEvent& event) const {
         protocol::Xdr<remote_domain_event_vcpu_removed_msg> message;

@@ -58,6 +58,7 @@ struct DomainFields {
     std::shared_ptr<const JobStats> completed;  // of the last one; null: none, or told
     bool starting = false;                      // a start runs, a destroy may cancel it
     bool cancelled = false;                     // … and did
+    bool agent = false;  // the app module is there to answer, and everybody was told so
 };
 
 class Domain {

@@ -52,6 +52,7 @@ void Lifecycle::answer_end(const Job& job) {
     }
     if (settle(context_, job, *status))
         note_live(domain);
+    note_agent(domain, has_reported(status->state));
     answer_state(job, *status);
     if (domain.running)
         domain.running->watch->arm();

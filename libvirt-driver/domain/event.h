@@ -55,6 +55,10 @@ struct MemoryDeviceSizeEvent {
     std::string alias;
     std::uint64_t size_kib;
 };
+// The app module, which answers what an agent in a virtual machine answers, has come or gone.
+struct AgentEvent {
+    virConnectDomainEventAgentLifecycleState state;
+};
 struct VcpuRemovedEvent {
     unsigned vcpu;
 };
@@ -66,7 +70,7 @@ struct TunableEvent {
 struct Event {
     DomainIdentity domain;
     std::variant<LifecycleEvent, RebootEvent, ControlErrorEvent, WatchdogEvent, MetadataChangeEvent,
-                 JobCompletedEvent, DeviceEvent, BalloonEvent, MemoryDeviceSizeEvent,
+                 JobCompletedEvent, DeviceEvent, BalloonEvent, MemoryDeviceSizeEvent, AgentEvent,
                  VcpuRemovedEvent, TunableEvent>
         what;
 };

@@ -17,13 +17,26 @@
 
 namespace mk::domain {
 
+bool has_reported(backend::State state) {
+    return state == backend::State::running || state == backend::State::paused;
+}
+
 bool has_ended(backend::State state) {
-    return state != backend::State::booting && state != backend::State::running &&
-           state != backend::State::paused;
+    return state != backend::State::booting && !has_reported(state);
 }
 
 void Lifecycle::push(const Domain& domain, virDomainEventType type, int detail) {
     context_.events.push({domain.identity(), LifecycleEvent{type, detail}});
+}
+
+void Lifecycle::note_agent(Domain& domain, bool there) {
+    const bool was =
+        domain.update([there](DomainFields& fields) { return std::exchange(fields.agent, there); });
+    if (was == there)
+        return;
+    const auto state = there ? VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED
+                             : VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_DISCONNECTED;
+    context_.events.push({domain.identity(), AgentEvent{state}});
 }
 
 Ending ending_for(int reason) {
@@ -172,7 +185,8 @@ backend::State Lifecycle::attach_console(const Uuid& uuid, ConsoleHub& console,
 // `seen` is what the last status said: it has silenced the watch.
 void Lifecycle::listen(const std::shared_ptr<Domain>& domain, backend::State seen) {
     domain->running->watch->arm();
-    if (has_ended(seen) || seen == backend::State::paused)
+    if (has_ended(seen) || seen == backend::State::paused ||
+        has_reported(seen) != domain->fields().agent)
         context_.workers.post([this, domain] { answer(domain); });
 }
 
@@ -285,6 +299,7 @@ void Lifecycle::request(const Job& job, backend::Request what) {
 // The partition is gone: so is everything that only a running domain has.
 void Lifecycle::forget_partition(const Job& job, const Ending& ending) {
     Domain& domain = job.domain();
+    note_agent(domain, false);
     domain.running->watch.reset();
     domain.running->console->end();
     try {
@@ -325,6 +340,7 @@ void Lifecycle::restart(const Job& job) {
         domain.running->asked_while_paused.reset();
         context_.backend.stop(domain.uuid());
         stopped = true;
+        note_agent(domain, false);
         forget_kernel_log(domain);
         domain.running->console->detach();
         context_.backend.load(domain.uuid(), files.kernel, files.initrd, definition->cmdline);
@@ -359,6 +375,7 @@ backend::State Lifecycle::adopt(const Job& job, const Survivor& survivor,
                               running->console->tty(), nodeset(running->grant.memory())};
     domain.running = std::move(running);
     activate(domain, survivor.definition, details);
+    domain.update([&](DomainFields& fields) { fields.agent = has_reported(status.state); });
     if (status.state == backend::State::loaded)
         return status.state;  // it was started paused
     try {
@@ -387,7 +404,8 @@ backend::Status Lifecycle::status(const std::shared_ptr<Domain>& domain) {
     // Asking has silenced the watch, so what it would have told of is answered from here.
     const bool paused_itself =
         status.state == backend::State::paused && domain->view().state == VIR_DOMAIN_RUNNING;
-    if (has_ended(status.state) || paused_itself)
+    if (has_ended(status.state) || paused_itself ||
+        has_reported(status.state) != domain->fields().agent)
         context_.workers.post([this, domain] { answer(domain); });
     return status;
 }

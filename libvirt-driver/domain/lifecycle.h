@@ -32,6 +32,8 @@ struct Ending {
 // The ending whose reason a domain shows.
 [[nodiscard]] Ending ending_for(int reason);
 
+// Its app module has said that it is there, and it has not ended.
+[[nodiscard]] bool has_reported(backend::State state);
 // Not on its way any more: an end of its own, or a restart that broke off.
 [[nodiscard]] bool has_ended(backend::State state);
 
@@ -123,6 +125,7 @@ class Lifecycle {
                                   const ConsoleRecord* earlier);
     [[nodiscard]] std::shared_ptr<ConsoleHub> adopt_console(ConsoleOptions options);
     bool cancel_start(Domain& domain);
+    void note_agent(Domain& domain, bool there);
     [[nodiscard]] std::unique_ptr<PartitionWatch> watch(const std::shared_ptr<Domain>& domain);
     void answer_state(const Job& job, const backend::Status& status);
     void answer_pause(const Job& job, const backend::Status& status);

@@ -66,7 +66,8 @@ void Lifecycle::resume(const Job& job) {
     const bool begins = status(job.shared()).state == State::loaded;
     if (begins) {
         context_.backend.start(view.uuid);
-        attach_console(view.uuid, *domain.running->console, nullptr);
+        const State state = attach_console(view.uuid, *domain.running->console, nullptr);
+        listen(job.shared(), state);
     } else {
         context_.backend.resume(view.uuid);
     }

@@ -70,6 +70,8 @@ std::string describe(const domain::Event& event) {
         return fmt::format("{} device {} has {}", name, memory->alias, memory->size_kib);
     if (const auto* tunable = std::get_if<domain::TunableEvent>(&event.what))
         return fmt::format("{} {} {}", name, tunable->name, tunable->value);
+    if (const auto* agent = std::get_if<domain::AgentEvent>(&event.what))
+        return fmt::format("{} agent {}", name, static_cast<int>(agent->state));
     if (const auto* vcpu = std::get_if<domain::VcpuRemovedEvent>(&event.what))
         return fmt::format("{} vcpu {} removed", name, vcpu->vcpu);
     if (std::holds_alternative<domain::ControlErrorEvent>(event.what))
@@ -79,7 +81,8 @@ std::string describe(const domain::Event& event) {
 
 void EventLog::add(const domain::Event& event) {
     const std::scoped_lock lock(mutex_);
-    events_.push_back(describe(event));
+    const bool agent = std::holds_alternative<domain::AgentEvent>(event.what);
+    (agent ? agents_ : events_).push_back(describe(event));
     changed_.notify_all();
 }
 
@@ -88,11 +91,21 @@ std::vector<std::string> EventLog::all() {
     return events_;
 }
 
+bool EventLog::has_come(const std::string& text, unsigned times) const {
+    return std::count(events_.begin(), events_.end(), text) +
+               std::count(agents_.begin(), agents_.end(), text) >=
+           static_cast<long>(times);
+}
+
+bool EventLog::has(const std::string& text, unsigned times) {
+    const std::scoped_lock lock(mutex_);
+    return has_come(text, times);
+}
+
 bool EventLog::wait_for(const std::string& text, unsigned times) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::milliseconds(patience_ms), [&] {
-        return std::count(events_.begin(), events_.end(), text) >= static_cast<long>(times);
-    });
+    return changed_.wait_for(lock, std::chrono::milliseconds(patience_ms),
+                             [&] { return has_come(text, times); });
 }
 
 void DriverFixture::start_daemon() {

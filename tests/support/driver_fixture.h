@@ -25,15 +25,19 @@ namespace mk::test {
 class EventLog {
   public:
     void add(const domain::Event& event);
-    // Everything so far, in order.
+    // Everything so far, in order, but for app modules that came or went: when, is their matter.
     [[nodiscard]] std::vector<std::string> all();
     // Waits until `text` has come `times` times; false if it does not within 20 s.
     [[nodiscard]] bool wait_for(const std::string& text, unsigned times = 1);
+    [[nodiscard]] bool has(const std::string& text, unsigned times = 1);
 
   private:
+    [[nodiscard]] bool has_come(const std::string& text, unsigned times) const;  // mutex_
+
     std::mutex mutex_;
     std::condition_variable changed_;
     std::vector<std::string> events_;  // mutex_
+    std::vector<std::string> agents_;  // mutex_: of app modules
 };
 
 struct DriverFixture : testing::Test {

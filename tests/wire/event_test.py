@@ -32,15 +32,21 @@ class Virsh(WireTest):
             events.expect("event 'lifecycle' for domain 'web': Defined Added")
             self.virsh("start", "web")
             events.expect("event 'lifecycle' for domain 'web': Started Booted")
+            events.expect("event 'agent-lifecycle' for domain 'web': state: 'connected' "
+                          "reason: 'channel event'")
             with self.terminal("console", "web") as console:
                 console.expect("userspace is up")
             self.virsh("reboot", "web")
             events.expect("event 'reboot' for domain 'web'")
             with self.terminal("console", "web", "--force") as console:
                 console.expect("userspace is up")
+            events.expect("event 'agent-lifecycle' for domain 'web': state: 'connected' "
+                          "reason: 'channel event'")
             self.virsh("desc", "web", "--config", "--title", "--new-desc", "t")
             events.expect("event 'metadata-change' for domain 'web': type title")
             self.virsh("shutdown", "web")
+            events.expect("event 'agent-lifecycle' for domain 'web': state: 'disconnected' "
+                          "reason: 'channel event'")
             events.expect("event 'lifecycle' for domain 'web': Shutdown Finished")
             events.expect("event 'lifecycle' for domain 'web': Stopped Shutdown")
             self.virsh("domrename", "web", "shop")
@@ -107,6 +113,26 @@ class Callbacks(WireTest):
              self.seen[2][3]),
             ("web", libvirt.VIR_DOMAIN_EVENT_UNDEFINED,
              libvirt.VIR_DOMAIN_EVENT_UNDEFINED_REMOVED, -1)])
+
+    def test_app_module_comes_and_goes_like_an_agent(self):
+        connected, disconnected = (
+            (state, libvirt.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_CHANNEL) for state in
+            (libvirt.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED,
+             libvirt.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_DISCONNECTED))
+        domain = self.connection.defineXML(self.xml())
+        for event in (libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE, LIFECYCLE):
+            self.connection.domainEventRegisterAny(
+                None, event, lambda _c, _d, what, why, _: self.seen.append((what, why)), None)
+        domain.create()
+        run_until(lambda: len(self.seen) >= 2)
+        self.assertEqual(domain.hostname(), "web")  # it answers
+        domain.destroy()
+        run_until(lambda: len(self.seen) >= 4)
+        self.assertEqual(self.seen, [
+            (libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_STARTED_BOOTED),
+            connected, disconnected,
+            (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_DESTROYED)])
+        self.assert_code(libvirt.VIR_ERR_OPERATION_INVALID, domain.hostname)
 
     def test_registration_for_one_domain_hears_of_no_other(self):
         web = self.connection.defineXML(self.xml("web"))

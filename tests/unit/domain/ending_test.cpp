@@ -51,6 +51,44 @@ TEST_F(EndingTest, ARebootKeepsIdResourcesAndConsole) {
     EXPECT_THAT(events.all(), ElementsAre("web defined added", "web started booted", "web reboot"));
 }
 
+TEST_F(EndingTest, TheAppModuleComesAndGoesWithItsKernel) {
+    const Uuid web = define_and_start("web");
+    for (int i = 0; i < 50; ++i)  // each one takes the news from the watch
+        (void)driver->status(web);
+    EXPECT_TRUE(events.wait_for("web agent 1"));
+    driver->reboot(web);
+    EXPECT_TRUE(events.wait_for("web agent 2"));
+    EXPECT_TRUE(events.wait_for("web agent 1", 2));
+    driver->suspend(web);
+    driver->resume(web);
+    driver->reset(web);
+    EXPECT_TRUE(events.wait_for("web agent 1", 3));
+    stop_daemon();
+    start_daemon();  // it knows that the module is there
+    (void)driver->status(web);
+    driver->destroy(web);
+    EXPECT_TRUE(events.wait_for("web stopped destroyed"));
+    EXPECT_TRUE(events.wait_for("web agent 2", 3));
+    EXPECT_FALSE(events.has("web agent 1", 4));
+    EXPECT_FALSE(events.has("web agent 2", 4));
+}
+
+TEST_F(EndingTest, AnAppModuleThatNeverCameDoesNotGo) {
+    machine->silent_boot = true;
+    const Uuid web = define_and_start("web");
+    driver->destroy(web);
+    EXPECT_TRUE(events.wait_for("web stopped destroyed"));
+    EXPECT_FALSE(events.has("web agent 1"));
+    EXPECT_FALSE(events.has("web agent 2"));
+}
+
+TEST_F(EndingTest, TheAppModuleOfADomainThatWasStartedPausedComesWithItsBoot) {
+    const Uuid web = define("web");
+    driver->start(web, {.paused = true});
+    driver->resume(web);
+    EXPECT_TRUE(events.wait_for("web agent 1"));
+}
+
 TEST_F(EndingTest, ARebootEndsTheDomainIfTheDefinitionSaysSo) {
     const Uuid web = define_and_start("web", 1, "<on_reboot>destroy</on_reboot>");
     machine->app_ends(web, State::reboot);
