@@ -4,13 +4,26 @@
 A shape is what types an answer is made of. What libvirt's driver cannot answer here says nothing.
 """
 
+import re
+
 import libvirt
 
+import smbios
 from harness import WireTest
 
 LIVE, CONFIG = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
 NOBODY = "00000000-0000-4000-8000-000000000000"
 MUCH = 1 << 20  # of everything
+
+CPU = "<cpu><arch>x86_64</arch><model>qemu64</model></cpu>"
+
+
+def named(connection, name, uuid):
+    """The definition of their domain "test" with another name and UUID."""
+    xml = connection.lookupByName("test").XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    xml = re.sub(r"<name>.*</name>", f"<name>{name}</name>" if name else "", xml)
+    return re.sub(r"<uuid>.*</uuid>", f"<uuid>{uuid}</uuid>", xml)
+
 
 # Calls of a connection, then of a running domain: (name, call).
 CONNECTION = {
@@ -50,6 +63,48 @@ CONNECTION = {
     "createXML with wrong flags": lambda c: c.createXML("<domain/>", 0x4000),
     "getAllDomainStats": lambda c: type(c.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE)),
     "getAllDomainStats with wrong flags": lambda c: c.getAllDomainStats(0, 1 << 20),
+    "getAllDomainStats of the running": lambda c: [
+        sorted(each) for _, each in c.getAllDomainStats(
+            libvirt.VIR_DOMAIN_STATS_STATE,
+            libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING)],
+    "domainListGetStats of nobody": lambda c: c.domainListGetStats([]),
+    "listAllDomains of each filter":
+        lambda c: [len(c.listAllDomains(1 << bit)) for bit in range(16)],
+    "listAllDomains with wrong flags": lambda c: c.listAllDomains(1 << 20),
+    "listAllDomains of contradicting filters": lambda c: len(c.listAllDomains(1 | 128)),
+    "getSysinfo": lambda c: c.getSysinfo(),
+    "getSysinfo with wrong flags": lambda c: c.getSysinfo(1),
+    "getSecurityModel": lambda c: c.getSecurityModel(),
+    "getFreePages with wrong flags": lambda c: c.getFreePages([4], 0, 1, 1),
+    "getCPUModelNames": lambda c: c.getCPUModelNames("x86_64"),
+    "getCPUModelNames of no architecture": lambda c: c.getCPUModelNames("abacus"),
+    "getCPUModelNames with wrong flags": lambda c: c.getCPUModelNames("x86_64", 1),
+    "getCPUStats of a CPU": lambda c: c.getCPUStats(0),
+    "getCPUStats of no CPU": lambda c: c.getCPUStats(7777),
+    "getCPUStats with wrong flags": lambda c: c.getCPUStats(0, 1),
+    "getCPUMap with wrong flags": lambda c: c.getCPUMap(1),
+    "baselineCPU": lambda c: c.baselineCPU([CPU]),
+    "baselineCPU of nothing": lambda c: c.baselineCPU([]),
+    "baselineCPU of no XML": lambda c: c.baselineCPU(["<cpu"]),
+    "baselineCPU with wrong flags": lambda c: c.baselineCPU([CPU], 1 << 10),
+    "createXML of nothing": lambda c: c.createXML(""),
+    "createXML of a name that runs": lambda c: c.createXML(named(c, "test", NOBODY)),
+    "defineXML of a name that is taken": lambda c: c.defineXML(named(c, "test", NOBODY)),
+    "defineXML of a name with a slash": lambda c: c.defineXML(named(c, "a/b", NOBODY)),
+    "defineXML without a name": lambda c: c.defineXML(named(c, "", NOBODY)),
+    "defineXML of no memory": lambda c: c.defineXML(
+        named(c, "n", NOBODY).replace("<memory", "<nemory")),
+    "createXML of a transient domain": lambda c: c.createXML(named(c, "once", NOBODY)),
+    "setAutostart of a transient domain": lambda c: c.lookupByName("once").setAutostart(1),
+    "autostart of a transient domain": lambda c: c.lookupByName("once").autostart(),
+    "undefine of a transient domain": lambda c: c.lookupByName("once").undefine(),
+    "XMLDesc of the config of a transient domain": lambda c: c.lookupByName("once").XMLDesc(
+        libvirt.VIR_DOMAIN_XML_INACTIVE),
+    "vcpusFlags config of a transient domain":
+        lambda c: c.lookupByName("once").vcpusFlags(CONFIG),
+    "rename of a transient domain": lambda c: c.lookupByName("once").rename("twice"),
+    "destroy of a transient domain": lambda c: c.lookupByName("once").destroy(),
+    "lookupByName of what is gone": lambda c: c.lookupByName("once"),
     "deregister nobody's callback": lambda c: c.domainEventDeregisterAny(7777),
 }
 
@@ -121,6 +176,54 @@ DOMAIN = {
     "setVcpusFlags maximum live": lambda d: d.setVcpusFlags(
         1, LIVE | libvirt.VIR_DOMAIN_VCPU_MAXIMUM),
     "pinVcpu of no vCPU": lambda d: d.pinVcpu(7777, (True,)),
+    "vcpuPinInfo config": lambda d: d.vcpuPinInfo(CONFIG),
+    "pinVcpuFlags to nothing": lambda d: d.pinVcpuFlags(0, (False,) * 4, CONFIG),
+    "pinVcpuFlags with wrong flags": lambda d: d.pinVcpuFlags(0, (True,), 1 << 10),
+    "emulatorPinInfo config": lambda d: d.emulatorPinInfo(CONFIG),
+    "emulatorPinInfo with wrong flags": lambda d: d.emulatorPinInfo(1 << 10),
+    "setVcpusFlags config": lambda d: d.setVcpusFlags(1, CONFIG),
+    "setVcpusFlags of more than the maximum": lambda d: d.setVcpusFlags(777, LIVE),
+    "schedulerParameters": lambda d: type(d.schedulerParameters()),
+    "schedulerParametersFlags with wrong flags": lambda d: d.schedulerParametersFlags(1 << 10),
+    "memoryParameters with wrong flags": lambda d: d.memoryParameters(1 << 10),
+    "setNumaParameters of no nodes":
+        lambda d: d.setNumaParameters({"numa_nodeset": "many"}, CONFIG),
+    "numaParameters with wrong flags": lambda d: d.numaParameters(1 << 10),
+    "blkioParameters with wrong flags": lambda d: d.blkioParameters(1 << 10),
+    "perfEvents": lambda d: type(d.perfEvents()),
+    "perfEvents with wrong flags": lambda d: d.perfEvents(1 << 10),
+    "securityLabel": lambda d: d.securityLabel(),
+    "messages": lambda d: d.messages(),
+    "messages with wrong flags": lambda d: d.messages(1 << 10),
+    "fsInfo": lambda d: type(d.fsInfo()),
+    "getTime with wrong flags": lambda d: d.getTime(1 << 10),
+    "setTime": lambda d: d.setTime({"seconds": 1, "nseconds": 0}),
+    "hostname with wrong flags": lambda d: d.hostname(1 << 10),
+    "getCPUStats of each CPU": lambda d: type(d.getCPUStats(False)),
+    "getCPUStats with wrong flags": lambda d: d.getCPUStats(True, 1 << 10),
+    "memoryPeek with wrong flags": lambda d: d.memoryPeek(0, 8, 1 << 10),
+    "memoryPeek of both kinds": lambda d: d.memoryPeek(0, 8, 3),
+    "injectNMI": lambda d: d.injectNMI(),
+    "injectNMI with wrong flags": lambda d: d.injectNMI(1),
+    "sendKey of no key": lambda d: d.sendKey(0, 0, [], 0),
+    "sendKey with wrong flags": lambda d: d.sendKey(0, 0, [99, 35], 2, 1),
+    "setLifecycleAction": lambda d: d.setLifecycleAction(
+        libvirt.VIR_DOMAIN_LIFECYCLE_CRASH, libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_DESTROY, CONFIG),
+    "setLifecycleAction of no event": lambda d: d.setLifecycleAction(77, 0),
+    "setLifecycleAction with wrong flags": lambda d: d.setLifecycleAction(0, 0, 1 << 10),
+    "setAutostart": lambda d: d.setAutostart(1),
+    "setMemoryFlags with wrong flags": lambda d: d.setMemoryFlags(131072, 1 << 10),
+    "setMemoryFlags maximum live": lambda d: d.setMemoryFlags(
+        131072, LIVE | libvirt.VIR_DOMAIN_MEM_MAXIMUM),
+    "setMemoryFlags config": lambda d: d.setMemoryFlags(131072, CONFIG),
+    "blockInfo with wrong flags": lambda d: d.blockInfo("vdz", 1),
+    "interfaceAddresses with wrong flags": lambda d: d.interfaceAddresses(0, 1),
+    "coreDump with wrong flags": lambda d: d.coreDump("/tmp/mk-never", 1 << 10),
+    "coreDumpWithFormat of no format":
+        lambda d: d.coreDumpWithFormat("/tmp/mk-never", 77, DUMP),
+    "listAllSnapshots with wrong flags": lambda d: d.listAllSnapshots(1 << 20),
+    "reset with wrong flags": lambda d: d.reset(1),
+    "reset": lambda d: d.reset(),
     "setMemory of none": lambda d: d.setMemory(0),
     "setMemory of too much": lambda d: d.setMemory(MUCH << 20),
     "setMaxMemory of none": lambda d: d.setMaxMemory(0),
@@ -151,20 +254,47 @@ DOMAIN = {
     "getCPUStats of what is off": lambda d: d.getCPUStats(True),
     "openConsole of what is off": lambda d: d.openConsole(None, d.connect().newStream()),
     "coreDump of what is off": lambda d: d.coreDump("/tmp/mk-never"),
+    "autostart of what is off": lambda d: d.autostart(),
+    "reset what is off": lambda d: d.reset(),
+    "injectNMI of what is off": lambda d: d.injectNMI(),
+    "memoryParameters live of what is off": lambda d: d.memoryParameters(LIVE),
+    "numaParameters live of what is off": lambda d: d.numaParameters(LIVE),
+    "emulatorPinInfo live of what is off": lambda d: d.emulatorPinInfo(LIVE),
+    "vcpuPinInfo live of what is off": lambda d: d.vcpuPinInfo(LIVE),
+    "setVcpusFlags live of what is off": lambda d: d.setVcpusFlags(1, LIVE),
+    "setMetadata live of what is off": lambda d: d.setMetadata(
+        libvirt.VIR_DOMAIN_METADATA_TITLE, "t", None, None, LIVE),
+    "setLifecycleAction live of what is off": lambda d: d.setLifecycleAction(0, 0, LIVE),
+    "perfEvents live of what is off": lambda d: d.perfEvents(LIVE),
+    "hostname of what is off": lambda d: d.hostname(),
+    "getTime of what is off": lambda d: d.getTime(),
+    "interfaceAddresses of what is off": lambda d: d.interfaceAddresses(0),
+    "blockStats of what is off": lambda d: d.blockStats("vdz"),
+    "interfaceStats of what is off": lambda d: d.interfaceStats("vnet77"),
+    "memoryPeek of what is off": lambda d: d.memoryPeek(0, 8, 2),
+    "sendKey to what is off": lambda d: d.sendKey(0, 0, [56, 99, 35], 3),
+    "rename": lambda d: d.rename("other"),
     "undefine": lambda d: d.undefine(),
     "undefine again": lambda d: d.undefine(),
     "XMLDesc of what is gone": lambda d: d.XMLDesc(),
 }
 
+DUMP = libvirt.VIR_DUMP_MEMORY_ONLY
 INVALID = f"error {libvirt.VIR_ERR_OPERATION_INVALID}"
-# Where another answer is meant: libvirt's test driver says "internal error" of a wrong state, its
-# qemu driver does not; and it has disks.
+# Where another answer is meant: libvirt's test driver says "internal error" of a wrong state and
+# forgives a transient domain much, its qemu driver does not; and it has disks and an agent.
 MEANT = {
     "create again": INVALID,
     "resume what runs": INVALID,
     "suspend what is off": INVALID,
     "shutdown what is off": INVALID,
+    "setAutostart of a transient domain": INVALID,
+    "undefine of a transient domain": INVALID,
+    "securityLabel": f"error {libvirt.VIR_ERR_NO_SUPPORT}",
+    "fsInfo": f"error {libvirt.VIR_ERR_NO_SUPPORT}",
+    "setTime": f"error {libvirt.VIR_ERR_OPERATION_UNSUPPORTED}",
     "diskErrors": {},
+    "getCPUStats of no CPU": f"error {libvirt.VIR_ERR_INVALID_ARG}",  # as the qemu driver
 }
 
 
@@ -196,6 +326,7 @@ class Differential(WireTest):
 
     def setUp(self):
         super().setUp()
+        self.daemon.put_firmware(smbios.tables(smbios.bios(b"Somebody")))
         self.ours = self.connect()
         self.theirs = libvirt.open("test:///default")
         self.addCleanup(self.theirs.close)
