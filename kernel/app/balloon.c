@@ -22,6 +22,7 @@
 #include "compat.h"
 
 #define PIECE_PAGES	(SZ_2M >> PAGE_SHIFT)
+#define MOST_PAGES	(SZ_128M >> PAGE_SHIFT)	/* at once: nobody else runs meanwhile */
 #define LOWEST		SZ_1M	/* the low window is not given up */
 #define MARGIN_DIVISOR	16	/* of all memory is left available, at least: */
 #define MARGIN_PAGES	(SZ_32M >> PAGE_SHIFT)
@@ -104,6 +105,8 @@ static void mark(unsigned long pfn, unsigned long pages, bool offline)
 			mk_set_page_offline(pfn_to_page(pfn + i));
 		else
 			mk_clear_page_offline(pfn_to_page(pfn + i));
+		if (!(i % PIECE_PAGES))
+			cond_resched();
 	}
 	adjust_managed_page_count(pfn_to_page(pfn), offline ? -(long)pages : (long)pages);
 }
@@ -152,15 +155,44 @@ static bool usable(unsigned long pfn, unsigned long pages, unsigned long *bad)
 	return true;
 }
 
+/* A large block, or several, in parts: others shall run meanwhile. */
+static void free_piece(unsigned long pfn, unsigned long pages)
+{
+	unsigned long part;
+
+	for (; pages; pages -= part, pfn += part) {
+		part = min(pages, MOST_PAGES);
+		free_contig_range(pfn, part);
+		cond_resched();
+	}
+}
+
+static int alloc_piece(unsigned long pfn, unsigned long pages)
+{
+	unsigned long done, part;
+	int ret;
+
+	for (done = 0; done < pages; done += part) {
+		part = min(pages - done, MOST_PAGES);
+		ret = mk_alloc_contig_range(pfn + done, pfn + done + part);
+		if (ret) {
+			free_piece(pfn, done);
+			return ret;
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
 static int take_piece(unsigned long pfn, unsigned long pages)
 {
 	int ret;
 
-	ret = mk_alloc_contig_range(pfn, pfn + pages);
+	ret = alloc_piece(pfn, pages);
 	if (ret)
 		return ret;
 	if (!hold(pfn, pages)) {
-		free_contig_range(pfn, pages);
+		free_piece(pfn, pages);
 		return -ENOSPC;
 	}
 	mark(pfn, pages, true);
@@ -263,10 +295,9 @@ static void free_range(unsigned long pfn, unsigned long pages, unsigned long mos
 		if (!let_go(pfn, part))
 			return;
 		mark(pfn, part, false);
-		free_contig_range(pfn, part);
+		free_piece(pfn, part);
 		held_pages -= part;
 		most -= part;
-		cond_resched();
 	}
 }
 

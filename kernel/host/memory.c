@@ -19,9 +19,9 @@
 #include "host.h"
 
 /*
- * The largest piece that is asked for at once. One attempt cannot be cancelled
- * and may have to move everything that is in its way; neighbours are merged, so
- * a small limit costs little.
+ * The largest piece that is asked for at once. One attempt cannot be cancelled,
+ * may have to move everything that is in its way, and lets nobody else run while
+ * it zeroes what it got; neighbours are merged, so a small limit costs little.
  */
 #define LARGEST_PAGES	(SZ_128M >> PAGE_SHIFT)
 #define SMALLEST_PAGES	(MK_MEMORY_ALIGN >> PAGE_SHIFT)
@@ -91,9 +91,9 @@ static bool marked(struct page *page)
 }
 
 /* Merged ranges have no largest size, and freeing does not reschedule. */
-static void give_back(const struct mk_chunk *chunk)
+static void give_back(unsigned long pfn, unsigned long left)
 {
-	unsigned long pfn = chunk->pfn, left = chunk->pages, pages;
+	unsigned long pages;
 
 	mark(pfn, left, false);
 	for (; left; left -= pages, pfn += pages) {
@@ -130,7 +130,7 @@ static void release_now(struct mk_memory *memory)
 			continue;
 		}
 		scrub(chunk.pfn, chunk.pages);
-		give_back(&chunk);
+		give_back(chunk.pfn, chunk.pages);
 	}
 	owned->count = kept;
 	if (kept) {
@@ -249,6 +249,28 @@ static int record(struct claim *claim, unsigned long pfn, unsigned long pages,
 	return 0;
 }
 
+/* All of these pages or none; a large block of an app kernel in pieces. */
+static int claim_range(struct mk_partition *p, unsigned long start, unsigned long end)
+{
+	unsigned long pfn = start, piece;
+	int ret;
+
+	while (pfn < end) {
+		piece = min(end - pfn, LARGEST_PAGES);
+		ret = interrupted(p);
+		if (!ret)
+			ret = mk_fault("memory: pages") ? -EBUSY :
+			      mk_alloc_contig_range(pfn, pfn + piece);
+		if (ret) {
+			give_back(start, pfn - start);
+			return ret;
+		}
+		pfn += piece;
+		cond_resched();
+	}
+	return 0;
+}
+
 /* Claim pieces of @size pages between @start and @end, from the top down. */
 static int claim_size(struct claim *claim, int node, unsigned long start,
 		      unsigned long end, unsigned long size)
@@ -271,15 +293,16 @@ static int claim_size(struct claim *claim, int node, unsigned long start,
 			end = bad;
 			continue;
 		}
-		ret = mk_fault("memory: pages") ? -EBUSY :
-		      mk_alloc_contig_range(pfn, pfn + pages);
+		ret = claim_range(claim->p, pfn, pfn + pages);
+		if (ret == -EINTR || ret == -ECANCELED)
+			return ret;
 		if (ret) {
 			end = pfn + pages - max(pages / 4, SMALLEST_PAGES);
 			continue;
 		}
 		ret = record(claim, pfn, pages, node);
 		if (ret) {
-			free_contig_range(pfn, pages);
+			give_back(pfn, pages);
 			return ret;
 		}
 		end = pfn;
@@ -490,7 +513,7 @@ int mk_memory_claim(struct mk_partition *p, struct mk_add_memory *add,
 	ret = claim_and_scrub(&claim, add, message);
 	if (ret)
 		for (i = 0; i < claim.got.count; i++)
-			give_back(&claim.got.at[i]);
+			give_back(claim.got.at[i].pfn, claim.got.at[i].pages);
 	mutex_lock(&p->lock);
 	p->wanted_bytes = 0;
 	p->claimed_bytes = 0;
