@@ -7,6 +7,8 @@
 #include <fmt/printf.h>
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "domain/driver_impl.h"
@@ -86,14 +88,38 @@ void check_switch(const Definition& live, const CpuSet& vcpus, bool enable) {
         throw Error(VIR_ERR_OPERATION_UNSUPPORTED, "only one hotpluggable entity can be selected");
 }
 
-std::vector<MemoryDevice>::const_iterator find_device(const Definition& definition,
-                                                      const MemoryDevice& wanted) {
-    return std::find_if(definition.memory_devices.begin(), definition.memory_devices.end(),
-                        [&wanted](const MemoryDevice& device) {
-                            return device.size_kib == wanted.size_kib &&
-                                   (!wanted.slot || wanted.slot == device.slot) &&
-                                   (!wanted.alias || wanted.alias == device.alias);
-                        });
+// The first device of the wanted size; else, of those whose size is the same in whole blocks as
+// `rounded` says, the only one.
+template <typename Rounded>
+auto find_device(const Definition& definition, const MemoryDevice& wanted, const Rounded& rounded) {
+    const auto end = definition.memory_devices.end();
+    const auto find = [&](auto from, const auto& has_size) {
+        return std::find_if(from, end, [&](const MemoryDevice& device) {
+            return has_size(device.size_kib) && (!wanted.slot || wanted.slot == device.slot) &&
+                   (!wanted.alias || wanted.alias == device.alias);
+        });
+    };
+    const auto exact = find(definition.memory_devices.begin(), [&wanted](std::uint64_t size_kib) {
+        return size_kib == wanted.size_kib;
+    });
+    if (exact != end)
+        return exact;
+    const auto only = find(definition.memory_devices.begin(), rounded);
+    return only == end || find(std::next(only), rounded) == end ? only : end;
+}
+
+// What runs has devices of whole blocks, whatever size was asked for.
+auto find_live(const Definition& live, const MemoryDevice& wanted, std::uint64_t block_kib) {
+    return find_device(live, wanted, [&](std::uint64_t size_kib) {
+        return block_kib != 0 && size_kib == in_blocks(wanted.size_kib, block_kib);
+    });
+}
+
+// The XML may be that of the running domain. block_kib: 0 if the domain does not matter.
+auto find_config(const Definition& config, const MemoryDevice& wanted, std::uint64_t block_kib) {
+    return find_device(config, wanted, [&](std::uint64_t size_kib) {
+        return block_kib != 0 && in_blocks(size_kib, block_kib) == wanted.size_kib;
+    });
 }
 
 void add_device(Definition& definition, MemoryDevice device) {
@@ -351,30 +377,31 @@ void Driver::change_device(const Uuid& uuid, const std::string& xml, DeviceActio
         throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
                     "modification of memory of model 'dimm' is not supported; detach the device "
                     "and attach another");
+    const Context context = impl_->context();
+    std::optional<LiveChange> change;
+    if (affect.live)
+        change.emplace(context, impl_->lifecycle, job);
+    const std::uint64_t block_kib = change ? change->block_kib() : 0;
     std::shared_ptr<Definition> config;
     if (affect.config) {
         config = std::make_shared<Definition>(*view.persistent_definition);
         if (action == DeviceAction::attach) {
             add_device(*config, device);
         } else {
-            const auto found = find_device(*config, device);
+            const auto found = find_config(*config, device, block_kib);
             if (found == config->memory_devices.end())
                 throw Error(VIR_ERR_DEVICE_MISSING, "matching memory device was not found");
             remove_device(*config, found);
         }
         validate(*config);
     }
-    if (affect.live) {
-        const Context context = impl_->context();
-        LiveChange change(context, impl_->lifecycle, job);
-        if (action == DeviceAction::attach) {
-            attach_memory(change, device);
-        } else {
-            const auto found = find_device(*view.live, device);
-            if (found == view.live->memory_devices.end())
-                no_device();
-            detach_memory(change, *found);
-        }
+    if (change && action == DeviceAction::attach) {
+        attach_memory(*change, device);
+    } else if (change) {
+        const auto found = find_live(*view.live, device, block_kib);
+        if (found == view.live->memory_devices.end())
+            no_device();
+        detach_memory(*change, *found);
     }
     if (config)
         impl_->save_config(job.domain(), config);

@@ -27,10 +27,6 @@ std::uint64_t block_of(LiveChange& change) {
     return block_kib;
 }
 
-std::uint64_t round_up(std::uint64_t size_kib, std::uint64_t block_kib) {
-    return (size_kib + block_kib - 1) / block_kib * block_kib;
-}
-
 std::vector<MemoryRange> ranges_of(LiveChange& change, unsigned id) {
     std::vector<MemoryRange> ranges = change.status().memory;
     std::erase_if(ranges, [id](const MemoryRange& range) { return range.id != id; });
@@ -112,12 +108,12 @@ Outcome deflate(LiveChange& change, std::uint64_t size_kib) {
 void grow(LiveChange& change, std::uint64_t size_kib, std::uint64_t block_kib) {
     const auto have = [&change] { return used_kib(change.status()); };
     const Outcome deflated =
-        settled(change, [&] { return deflate(change, round_up(size_kib - have(), block_kib)); });
+        settled(change, [&] { return deflate(change, in_blocks(size_kib - have(), block_kib)); });
     if (!deflated.done())
         fail(change, deflated, fmt::format("memory cannot grow to {} KiB", size_kib));
     if (have() >= size_kib)
         return;
-    const std::uint64_t more_kib = round_up(size_kib - have(), block_kib);
+    const std::uint64_t more_kib = in_blocks(size_kib - have(), block_kib);
     const DomainView view = change.view();
     const std::uint64_t limit_kib = std::max(view.live->max_memory_kib, view.live->memory_kib);
     if (have() + more_kib > limit_kib)
@@ -258,7 +254,7 @@ void resize_memory(LiveChange& change, std::uint64_t size_kib) {
 
 void attach_memory(LiveChange& change, MemoryDevice device) {
     const std::uint64_t block_kib = block_of(change);
-    device.size_kib = round_up(device.size_kib, block_kib);
+    device.size_kib = in_blocks(device.size_kib, block_kib);
     DomainView view = change.view();
     choose_slot(*view.live, device);
     Definition wanted = *view.live;

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """CPUs and memory that come and go while a domain runs, as stock virsh asks for them."""
 
+import re
+
 import libvirt
 
 from harness import WireTest, pairs, run_until, table
@@ -111,3 +113,33 @@ class Hotplug(WireTest):
                          DIMM.replace("128", "2048"))
         self.assert_code(libvirt.VIR_ERR_CONFIG_UNSUPPORTED, domain.attachDevice,
                          "<disk type='file'/>")
+
+    def test_memory_device_of_less_than_a_block_goes_as_it_was_written_and_as_it_is_shown(self):
+        domain = self.connect().lookupByName("web")
+        small = DIMM.replace("128", "100")
+        both = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
+        inactive = libvirt.VIR_DOMAIN_XML_INACTIVE
+
+        def sizes(flags=0):
+            return re.findall(r"<size unit='KiB'>(\d+)</size>", domain.XMLDesc(flags))
+
+        def shown():
+            return re.search(r"<memory model=.*?</memory>", domain.XMLDesc(), re.DOTALL)[0]
+
+        for detached in (lambda: small, shown):
+            domain.attachDeviceFlags(small, both)
+            self.assertEqual((sizes(), sizes(inactive)), (["131072"], ["102400"]))
+            self.assertEqual(domain.info()[1:3], [384 * 1024, 384 * 1024])
+            domain.detachDeviceFlags(detached(), both)
+            self.assertEqual((sizes(), sizes(inactive)), ([], []))
+            self.assertEqual(domain.info()[1:3], [256 * 1024, 256 * 1024])
+
+        # Which of two that are shown alike? Its slot tells, and without that none is taken.
+        domain.attachDeviceFlags(small, both)
+        domain.attachDeviceFlags(DIMM.replace("128", "110"), both)
+        self.assert_code(libvirt.VIR_ERR_DEVICE_MISSING, domain.detachDeviceFlags, DIMM, both)
+        self.assertEqual((sizes(), sizes(inactive)), (["131072"] * 2, ["102400", "112640"]))
+        domain.detachDeviceFlags(shown(), both)
+        self.assertEqual((sizes(), sizes(inactive)), (["131072"], ["112640"]))
+        self.assert_code(libvirt.VIR_ERR_DEVICE_MISSING, domain.detachDeviceFlags,
+                         DIMM.replace("128", "129"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
