@@ -33,6 +33,18 @@ KERNEL_WORDS = ("console=ttyS0 panic=-1 mitigations=off "
                 "systemd.default_device_timeout_sec=5")
 
 
+def _large(high_gib):
+    """Machine words for `high_gib` GiB more at 64 GiB; and for the kernel, which then adds them.
+
+    A kernel with memory above that moves it in large blocks, unless a hypervisor is below it.
+    """
+    if not high_gib:
+        return "", "", [], ""
+    return (",slots=1,maxmem=96G", ",-hypervisor",
+            ["-object", f"memory-backend-ram,id=high,size={high_gib}G",
+             "-device", f"pc-dimm,memdev=high,addr={64 << 30:#x}"], " memhp_default_state=online")
+
+
 def _numa(cpus, nodes, memory_mib):
     """QEMU's words for `nodes` NUMA nodes with equal shares of CPUs and memory."""
     words = []
@@ -80,11 +92,11 @@ class Machine:
 
     # -- start --------------------------------------------------------------------------------
 
-    def start(self, kernel, product, cpus=4, threads=1, nodes=1, memory_mib=3072,
+    def start(self, kernel, product, cpus=4, threads=1, nodes=1, memory_mib=3072, high_gib=0,
               words=HOST_WORDS):
         """Boots the machine and returns when it has said that it is ready.
 
-        words: what the host kernel is told for the product's sake.
+        words: what the host kernel is told for the product's sake. high_gib: see _large().
         Raises RuntimeError if it is not ready in time; the caller then calls stop().
         """
         if self.qemu_pid():
@@ -93,15 +105,18 @@ class Machine:
         self.state.mkdir(parents=True, mode=0o700)
         keys = self._make_keys()
         initramfs = payload.build(self.state, kernel, product, keys)
+        slots, no_hypervisor, dimm, adds = _large(high_gib)
         topology = f"cpus={cpus},sockets=1,cores={cpus // threads},threads={threads}"
         command = [
             "qemu-system-x86_64", "-name", f"multikernel:{self.state}", "-daemonize",
             "-pidfile", self.state / "qemu.pid", "-no-user-config", "-nodefaults", "-no-reboot",
             "-display", "none", "-machine", "q35", "-accel", "tcg,thread=multi",
             # rep stosb is slow in emulation; threads are only shown by CPUs that say Intel
-            "-cpu", "max,-erms" + (",vendor=GenuineIntel" if threads > 1 else ""),
-            "-smp", topology, "-m", str(memory_mib),
-            "-kernel", kernel.image, "-initrd", initramfs, "-append", f"{KERNEL_WORDS} {words}",
+            "-cpu", "max,-erms" + (",vendor=GenuineIntel" if threads > 1 else "")
+            + no_hypervisor,
+            "-smp", topology, "-m", f"{memory_mib}{slots}", *dimm,
+            "-kernel", kernel.image, "-initrd", initramfs,
+            "-append", f"{KERNEL_WORDS} {words}{adds}",
             "-qmp", f"unix:{self.state}/qmp,server=on,wait=off",
             "-chardev", f"socket,id=tty,path={self.state}/serial,server=on,wait=off,"
                         f"logfile={self.state}/serial.log",
