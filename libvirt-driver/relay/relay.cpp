@@ -68,6 +68,7 @@ void Relay::connect(Family family) {
     Upstream::Link link{
         .frame = [this, family](const protocol::Frame& frame) { handle(family, frame); },
         .drained = link_.drained,
+        .in_background = link_.in_background,
         .lost =
             [this, family, alive = alive_](const std::string& error) {
                 if (*alive)

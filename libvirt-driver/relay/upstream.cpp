@@ -120,6 +120,10 @@ Upstream::Upstream(const Target& target, Link link)
     update_reading();
 }
 
+Upstream::~Upstream() {
+    *alive_ = false;
+}
+
 void Upstream::say(Step step, std::string frame) {
     step_ = step;
     backlog_ += frame.size();
@@ -203,7 +207,7 @@ void Upstream::greet(const protocol::Frame& reply) {
                                               target_.socket)));
             return say(Step::opening, open_call(target_.uri, target_.read_only));
         case Step::opening:
-            return say(Step::identifying, identity_call(target_.identity));
+            return say_for_whom();
         case Step::identifying:
         case Step::ready:
             break;
@@ -212,6 +216,17 @@ void Upstream::greet(const protocol::Frame& reply) {
     for (auto& frame : std::exchange(waiting_, {}))
         outgoing_.push_back(std::move(frame));
     wait_to_write();
+}
+
+// The names of user and group come from a name service, which may take its time.
+void Upstream::say_for_whom() {
+    link_.in_background([this, alive = alive_, identity = target_.identity] {
+        const auto call = std::make_shared<std::string>(identity_call(identity));
+        post([this, alive, call] {
+            if (*alive && socket_)
+                say(Step::identifying, std::move(*call));
+        });
+    });
 }
 
 void Upstream::flush() {

@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "protocol/frame.h"
@@ -34,6 +35,7 @@ class Upstream {
     struct Link {
         std::function<void(protocol::Frame)> frame;
         std::function<void()> drained;
+        std::function<void(std::function<void()>)> in_background;  // what may block
         // It is of no use any more. `error`: what to tell those who wait, encoded.
         std::function<void(const std::string& error)> lost;
     };
@@ -42,7 +44,7 @@ class Upstream {
     Upstream(const Target& target, Link link);
     Upstream(const Upstream&) = delete;
     Upstream& operator=(const Upstream&) = delete;
-    ~Upstream() = default;
+    ~Upstream();
 
     // Queues a frame, which leaves once the other daemon has accepted us.
     void send(std::string frame);
@@ -56,6 +58,7 @@ class Upstream {
     void receive();
     void handle(protocol::Frame frame);
     void greet(const protocol::Frame& reply);
+    void say_for_whom();
     void say(Step step, std::string frame);
     void wait_to_write();
     void update_reading();
@@ -75,6 +78,8 @@ class Upstream {
     std::deque<std::string> waiting_;   // until the other daemon has accepted us
     std::size_t written_ = 0;           // of the first of outgoing_
     std::size_t backlog_ = 0;           // bytes in both
+    const std::shared_ptr<bool> alive_ =
+        std::make_shared<bool>(true);  // seen by functions that run later
 };
 
 }  // namespace mk::relay

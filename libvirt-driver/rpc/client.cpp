@@ -218,7 +218,11 @@ void Client::forward(const Program& program, const protocol::Frame& frame) {
                      enqueue({.bytes = std::move(bytes), .sent = std::move(sent)});
                  },
              .message = [this](std::string bytes) { send_unasked(std::move(bytes)); },
-             .drained = [this] { post([self = shared_from_this()] { self->handle_frames(); }); }});
+             .drained = [this] { post([self = shared_from_this()] { self->handle_frames(); }); },
+             .in_background =
+                 [&workers = shared_.workers](std::function<void()> task) {
+                     workers.submit(false, std::move(task));
+                 }});
     forwarder_->call(frame);
 }
 

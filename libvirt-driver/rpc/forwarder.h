@@ -24,6 +24,8 @@ struct ForwardLink {
     std::function<void(std::string frame)> message;
     // backlog() fell: the client may be read again.
     std::function<void()> drained;
+    // Runs something that may block, on a worker.
+    std::function<void(std::function<void()> task)> in_background;
 };
 
 class Forwarder {

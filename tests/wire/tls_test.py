@@ -11,7 +11,8 @@ import libvirt
 import pexpect
 
 from harness import FAKE_DAEMON, LIMIT_S, run_until, table
-from raw import GET_TYPE, PING, PONG, RawClient, frame, ping, read_string
+from raw import GET_TYPE, PING, PONG, RawClient, frame, number, ping, read_string
+from recorder import SET_IDENTITY, Recorder, parameters
 from tls import PKI, RawTls, TlsTest
 
 
@@ -31,6 +32,16 @@ class Clients(TlsTest):
         connection = libvirt.openReadOnly(self.uri(PKI.alice))
         self.addCleanup(connection.close)
         self.assert_code(libvirt.VIR_ERR_OPERATION_DENIED, connection.defineXML, self.xml())
+
+    def test_other_daemons_are_told_the_name_in_the_certificate(self):
+        recorder = Recorder(self.daemon.folder)
+        self.addCleanup(recorder.end)
+        client = RawTls(self, PKI.alice)
+        self.assertEqual(client.call(52).payload, number(0))  # CONNECT_NUM_OF_NETWORKS
+        (said,) = [parameters(told.payload) for told in recorder.told
+                   if told.procedure == SET_IDENTITY]
+        self.assertEqual(list(said), ["x509-distinguished-name"])  # and of no user
+        self.assertIn("CN=alice", said["x509-distinguished-name"])
 
     def test_megabytes_arrive_whole(self):
         text = "".join(f"{i:07x}\n" for i in range(3 << 17))  # 3 MiB
