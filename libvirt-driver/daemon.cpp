@@ -158,7 +158,7 @@ void run_daemon(const DaemonOptions& options, std::unique_ptr<backend::Backend> 
     domain::Paths paths = options.paths;
     if (!conf.auto_dump_path.empty())
         paths.dump_dir = conf.auto_dump_path;
-    domain::Driver driver(paths, std::move(backend));
+    domain::Driver driver(paths, std::move(backend), conf.audit);
     driver.set_watchdog_timeout(std::chrono::seconds(conf.watchdog_timeout_s));
     access::Polkit polkit;
     rpc::Server server(conf.server, {api::remote_program(driver, polkit, conf.access_control,

@@ -108,6 +108,10 @@ const Key keys[] = {
     {"auto_dump_path", [](auto& conf, auto& set) { conf.auto_dump_path = set.absolute_path(); }},
     {"watchdog_timeout",
      [](auto& conf, auto& set) { conf.watchdog_timeout_s = set.count(2, day_s); }},
+    {"audit_level",
+     [](auto& conf,
+        auto& set) { conf.audit.level = static_cast<AuditSettings::Level>(set.number(0, 2)); }},
+    {"audit_logging", [](auto& conf, auto& set) { conf.audit.logging = set.flag(); }},
 };
 
 }  // namespace

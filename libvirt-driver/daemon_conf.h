@@ -14,6 +14,7 @@
 
 #include "rpc/client.h"
 #include "rpc/tls.h"
+#include "util/audit.h"
 #include "util/log_settings.h"
 
 namespace mk {
@@ -47,6 +48,7 @@ struct DaemonConf {
     std::vector<log::Output> log_outputs;  // none: log::set_outputs' own
     std::string auto_dump_path;            // empty: domain::Paths' own
     unsigned watchdog_timeout_s = 10;
+    AuditSettings audit;
 };
 
 // `name` is what errors call the file.

@@ -15,6 +15,7 @@
 #include "domain/workers.h"
 #include "host/pool.h"
 #include "image/initramfs.h"
+#include "util/audit.h"
 
 namespace mk::domain {
 
@@ -28,6 +29,7 @@ struct Context {
     DomainList& domains;
     Loop& loop;
     Workers& workers;
+    Audit& audit;
 };
 
 }  // namespace mk::domain

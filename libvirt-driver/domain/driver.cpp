@@ -52,8 +52,10 @@ host::Pool::Options pool_options(const Paths& paths, backend::Backend& backend) 
 
 }  // namespace
 
-Driver::Impl::Impl(const Paths& wanted_paths, std::unique_ptr<backend::Backend> wanted_backend)
+Driver::Impl::Impl(const Paths& wanted_paths, std::unique_ptr<backend::Backend> wanted_backend,
+                   const AuditSettings& audit_settings)
     : paths(wanted_paths),
+      audit(audit_settings),
       places(places_of(wanted_paths)),
       backend(std::move(wanted_backend)),
       store(paths.config_dir, paths.state_dir),
@@ -77,11 +79,12 @@ Driver::Impl::~Impl() {
 }
 
 Context Driver::Impl::context() {
-    return {paths, places, *backend, pool, store, events, domains, loop, workers};
+    return {paths, places, *backend, pool, store, events, domains, loop, workers, audit};
 }
 
-Driver::Driver(const Paths& paths, std::unique_ptr<backend::Backend> backend)
-    : impl_(std::make_unique<Impl>(paths, std::move(backend))) {}
+Driver::Driver(const Paths& paths, std::unique_ptr<backend::Backend> backend,
+               const AuditSettings& audit)
+    : impl_(std::make_unique<Impl>(paths, std::move(backend), audit)) {}
 
 Driver::~Driver() = default;
 

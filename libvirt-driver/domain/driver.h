@@ -24,6 +24,7 @@
 #include "domain/event.h"
 #include "host/samepage.h"
 #include "host/usage.h"
+#include "util/audit.h"
 #include "util/cpu_set.h"
 #include "util/fd.h"
 #include "util/uuid.h"
@@ -104,8 +105,9 @@ struct Paths {
 class Driver {
   public:
     // Loads the definitions, finds running partitions again. A damaged definition is named in
-    // the log and left alone. Throws Error if a directory cannot be made.
-    Driver(const Paths& paths, std::unique_ptr<backend::Backend> backend);
+    // the log and left alone. Throws Error if a directory cannot be made; as Audit.
+    Driver(const Paths& paths, std::unique_ptr<backend::Backend> backend,
+           const AuditSettings& audit);
     Driver(const Driver&) = delete;
     Driver& operator=(const Driver&) = delete;
     ~Driver();  // leaves partitions running

@@ -19,11 +19,13 @@
 #include "domain/store.h"
 #include "host/pool.h"
 #include "host/topology.h"
+#include "util/audit.h"
 
 namespace mk::domain {
 
 struct Driver::Impl {
-    Impl(const Paths& wanted_paths, std::unique_ptr<backend::Backend> wanted_backend);
+    Impl(const Paths& wanted_paths, std::unique_ptr<backend::Backend> wanted_backend,
+         const AuditSettings& audit_settings);
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
     ~Impl();
@@ -46,6 +48,7 @@ struct Driver::Impl {
 
     // Later members use earlier ones and die first.
     const Paths paths;
+    Audit audit;
     const image::Places places;
     const std::unique_ptr<backend::Backend> backend;
     Store store;

@@ -10,6 +10,7 @@
 #include <exception>
 #include <utility>
 
+#include "domain/audit.h"
 #include "domain/settle.h"
 #include "domain/steps.h"
 #include "util/error.h"
@@ -96,12 +97,14 @@ void Lifecycle::start(const Job& job, const std::shared_ptr<const Definition>& d
     try {
         run_steps(job, definition, options);
     } catch (const Error& error) {
+        audit_start(context_.audit, *definition, {}, false);
         throw Error(error.code(),
                     fmt::format("cannot start domain '{}': {}", definition->name, error.what()),
                     error.error_number());
     }
     log::info("domain '{}' started on CPUs {}", log::Subject{definition->name, definition->uuid},
               job.domain().running->grant.holding().all_cpus().to_string());
+    audit_start(context_.audit, *definition, job.domain().view().details.tty, true);
     push(job.domain(), VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED);
     if (options.paused)
         push(job.domain(), VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_PAUSED);
@@ -302,6 +305,8 @@ void Lifecycle::forget_partition(const Job& job, const Ending& ending) {
     note_agent(domain, false);
     domain.running->watch.reset();
     domain.running->console->end();
+    // Before the live record goes: a daemon that finds one without a partition tells of it again.
+    audit_stop(context_.audit, domain.subject(), ending.reason);
     try {
         context_.store.remove_live(domain.name());
     } catch (const std::exception& error) {

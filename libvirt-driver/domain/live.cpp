@@ -108,4 +108,11 @@ void LiveChange::settle() {
     lifecycle_.note_live(job_.domain());
 }
 
+void LiveChange::audit_failure(AuditResource resource, std::uint64_t wanted) {
+    const DomainView now = view();
+    const std::uint64_t has =
+        resource == AuditResource::vcpu ? now.live->current_vcpus() : now.live->current_memory_kib;
+    audit_change(context_.audit, {now.name, now.uuid}, {resource, has, wanted, false});
+}
+
 }  // namespace mk::domain

@@ -18,11 +18,13 @@
 #include <cstdint>
 #include <string>
 
+#include "domain/audit.h"
 #include "domain/context.h"
 #include "domain/definition.h"
 #include "domain/domain.h"
 #include "domain/lifecycle.h"
 #include "domain/steps.h"
+#include "util/error.h"
 
 namespace mk::domain {
 
@@ -45,6 +47,17 @@ class LiveChange {
     Outcome ask(const backend::Ask& ask, const std::optional<MemoryDevice>& device = {});
     // Brings the books up to date and saves the live record.
     void settle();
+    // Runs `work`. If it throws, an audit record says that `wanted` was not reached; what was
+    // reached, settle() has told.
+    template <typename Work>
+    void attempt(AuditResource resource, std::uint64_t wanted, const Work& work) {
+        try {
+            work();
+        } catch (const Error&) {
+            audit_failure(resource, wanted);
+            throw;
+        }
+    }
     [[nodiscard]] backend::Status status();
     // The unit in which its memory moves; 0: its app kernel has not said yet.
     [[nodiscard]] std::uint64_t block_kib() const noexcept { return last_.block_kib; }
@@ -68,6 +81,7 @@ class LiveChange {
   private:
     bool wait_for_answer(std::size_t channel, std::uint32_t sequence,
                          std::chrono::milliseconds patience);
+    void audit_failure(AuditResource resource, std::uint64_t wanted);
 
     const Context& context_;
     Lifecycle& lifecycle_;

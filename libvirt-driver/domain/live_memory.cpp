@@ -235,37 +235,7 @@ Outcome take_ranges(LiveChange& change, const std::vector<MemoryRange>& all, uns
     return last;
 }
 
-}  // namespace
-
-void resize_memory(LiveChange& change, std::uint64_t size_kib) {
-    const std::uint64_t block_kib = block_of(change);
-    const std::uint64_t have_kib = used_kib(change.status());
-    if (size_kib > have_kib)
-        grow(change, size_kib, block_kib);
-    else if (size_kib < have_kib)
-        shrink(change, size_kib, block_kib);
-    const DomainView view = change.view();
-    if (view.live->current_memory_kib != size_kib)
-        log::info(
-            "domain '{}' was to have {} KiB of memory and has {} KiB: it moves in blocks of "
-            "{} KiB",
-            log::Subject{view.name, view.uuid}, size_kib, view.live->current_memory_kib, block_kib);
-}
-
-void attach_memory(LiveChange& change, MemoryDevice device) {
-    const std::uint64_t block_kib = block_of(change);
-    device.size_kib = in_blocks(device.size_kib, block_kib);
-    DomainView view = change.view();
-    choose_slot(*view.live, device);
-    Definition wanted = *view.live;
-    wanted.memory_devices.push_back(device);
-    wanted.memory_kib += device.size_kib;
-    if (wanted.max_memory_kib != 0 && wanted.memory_kib > wanted.max_memory_kib)
-        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
-                    fmt::format("Attaching memory device with size '{}' would exceed domain's "
-                                "maxMemory config size '{}'",
-                                device.size_kib, wanted.max_memory_kib));
-    validate(wanted);
+void plug(LiveChange& change, MemoryDevice device, std::uint64_t block_kib) {
     const Outcome outcome = settled(change, [&] {
         const std::vector<MemoryRange> ranges = claim(change, device.size_kib, block_kib);
         device.base_kib = ranges.front().start_kib;
@@ -286,7 +256,7 @@ void attach_memory(LiveChange& change, MemoryDevice device) {
         fail(change, outcome, fmt::format("memory device {} cannot be attached", alias_of(device)));
 }
 
-void detach_memory(LiveChange& change, const MemoryDevice& device) {
+void unplug(LiveChange& change, const MemoryDevice& device) {
     const auto is_base = [&device](const MemoryRange& range) {
         return device.base_kib != 0 && range.start_kib == device.base_kib &&
                range.use == Use::given;
@@ -310,6 +280,49 @@ void detach_memory(LiveChange& change, const MemoryDevice& device) {
     change.context().events.push(
         {change.identity(), DeviceEvent{DeviceChange::removal_failed, alias_of(device)}});
     fail(change, outcome, fmt::format("memory device {} cannot be detached", alias_of(device)));
+}
+
+}  // namespace
+
+void resize_memory(LiveChange& change, std::uint64_t size_kib) {
+    const std::uint64_t block_kib = block_of(change);
+    const std::uint64_t have_kib = used_kib(change.status());
+    change.attempt(AuditResource::mem, size_kib, [&] {
+        if (size_kib > have_kib)
+            grow(change, size_kib, block_kib);
+        else if (size_kib < have_kib)
+            shrink(change, size_kib, block_kib);
+    });
+    const DomainView view = change.view();
+    if (view.live->current_memory_kib != size_kib)
+        log::info(
+            "domain '{}' was to have {} KiB of memory and has {} KiB: it moves in blocks of "
+            "{} KiB",
+            log::Subject{view.name, view.uuid}, size_kib, view.live->current_memory_kib, block_kib);
+}
+
+void attach_memory(LiveChange& change, MemoryDevice device) {
+    const std::uint64_t block_kib = block_of(change);
+    device.size_kib = in_blocks(device.size_kib, block_kib);
+    DomainView view = change.view();
+    choose_slot(*view.live, device);
+    Definition wanted = *view.live;
+    wanted.memory_devices.push_back(device);
+    wanted.memory_kib += device.size_kib;
+    if (wanted.max_memory_kib != 0 && wanted.memory_kib > wanted.max_memory_kib)
+        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                    fmt::format("Attaching memory device with size '{}' would exceed domain's "
+                                "maxMemory config size '{}'",
+                                device.size_kib, wanted.max_memory_kib));
+    validate(wanted);
+    change.attempt(AuditResource::mem, view.live->current_memory_kib + device.size_kib,
+                   [&] { plug(change, device, block_kib); });
+}
+
+void detach_memory(LiveChange& change, const MemoryDevice& device) {
+    const std::uint64_t have_kib = change.view().live->current_memory_kib;
+    change.attempt(AuditResource::mem, have_kib - std::min(have_kib, device.size_kib),
+                   [&] { unplug(change, device); });
 }
 
 }  // namespace mk::domain

@@ -117,14 +117,16 @@ void disable(LiveChange& change, unsigned vcpu) {
 
 void enable_vcpus(LiveChange& change, const CpuSet& vcpus) {
     for (const unsigned vcpu : vcpus)
-        enable(change, vcpu);
+        change.attempt(AuditResource::vcpu, change.view().live->current_vcpus() + 1,
+                       [&] { enable(change, vcpu); });
 }
 
 void disable_vcpus(LiveChange& change, const CpuSet& vcpus) {
     std::vector<unsigned> last_first(vcpus.begin(), vcpus.end());
     std::reverse(last_first.begin(), last_first.end());
     for (const unsigned vcpu : last_first)
-        disable(change, vcpu);
+        change.attempt(AuditResource::vcpu, change.view().live->current_vcpus() - 1,
+                       [&] { disable(change, vcpu); });
 }
 
 void move_vcpu(LiveChange& change, unsigned vcpu, const CpuSet& cpus) {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <utility>
 
+#include "domain/audit.h"
 #include "domain/settle.h"
 #include "domain/steps.h"
 #include "domain/store_files.h"
@@ -226,11 +227,12 @@ void Reconciler::bury_the_rest() {
     for (const auto& [uuid, record] : records_) {
         log::warning("domain '{}' ran when the daemon ended; its partition is gone",
                      log::Subject{record.definition.name, record.definition.uuid});
-        forget(record);
         // It may have been stopped, and only the record was still there.
         const bool stopped = record.state == VIR_DOMAIN_SHUTOFF;
         const Ending ending =
             ending_for(stopped ? record.reason : static_cast<int>(VIR_DOMAIN_SHUTOFF_CRASHED));
+        audit_stop(context_.audit, {record.definition.name, uuid}, ending.reason);
+        forget(record);
         for (const auto& domain : context_.domains.all()) {
             if (domain->uuid() == uuid)
                 domain->set_state(VIR_DOMAIN_SHUTOFF, ending.reason);

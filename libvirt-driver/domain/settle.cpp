@@ -9,6 +9,7 @@
 #include <exception>
 #include <utility>
 
+#include "domain/audit.h"
 #include "domain/steps.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -178,6 +179,18 @@ std::vector<MemoryDevice> add_devices(const std::vector<Pending>& answered,
     return added;
 }
 
+void audit(const Context& context, const DomainView& before, const DomainView& after) {
+    const log::Subject subject{after.name, after.uuid};
+    const Definition& old_live = *before.live;
+    const Definition& live = *after.live;
+    if (old_live.current_memory_kib != live.current_memory_kib)
+        audit_change(context.audit, subject,
+                     {AuditResource::mem, old_live.current_memory_kib, live.current_memory_kib});
+    if (old_live.current_vcpus() != live.current_vcpus())
+        audit_change(context.audit, subject,
+                     {AuditResource::vcpu, old_live.current_vcpus(), live.current_vcpus()});
+}
+
 void send_events(const Context& context, const Domain& domain, const DomainView& before,
                  const DomainView& after, const std::vector<MemoryDevice>& added,
                  const std::vector<MemoryDevice>& gone) {
@@ -227,6 +240,7 @@ bool make_agree(const Context& context, const Job& job, const backend::Status& s
         fields.view.details = after.details;
         note_difference(fields.view);
     });
+    audit(context, before, after);
     send_events(context, domain, before, after, added, gone);
     return true;
 }

@@ -24,9 +24,9 @@ namespace mk::domain {
     return static_cast<std::size_t>(channel);
 }
 
-// `status` is the last one. Sends the events that follow. True if the live record has changed.
-// Does nothing unless the app kernel runs. Throws nothing: what cannot be given back stays in the
-// books, and the log says so. REQUIRES: active.
+// `status` is the last one. Sends the events and audit records that follow. True if the live record
+// has changed. Does nothing unless the app kernel runs. Throws nothing: what cannot be given back
+// stays in the books, and the log says so. REQUIRES: active.
 bool settle(const Context& context, const Job& job, const backend::Status& status);
 
 }  // namespace mk::domain

@@ -43,7 +43,8 @@ class Target {
   public:
     Target()
         : machine_(std::make_shared<mk::test::FakeMachine>()),
-          driver_(paths_of(sandbox_), std::make_unique<mk::test::FakeBackend>(machine_)) {
+          driver_(paths_of(sandbox_), std::make_unique<mk::test::FakeBackend>(machine_),
+                  {.level = mk::AuditSettings::Level::off}) {
         fs::current_path(sandbox_.root());
         loop_.emplace();
         reset();

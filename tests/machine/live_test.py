@@ -13,7 +13,28 @@ class Hotplug(MachineTest):
     def app_kib(self, console):
         return int(console.command("grep MemTotal: /proc/meminfo").split()[1])
 
+    def switch_audit(self, on):
+        """The kernel's audit trail, whose records are lines of dmesg while there is no auditd."""
+        self.script(f"""
+            import socket, struct
+            status = struct.pack("10I", 1, {on:d}, *[0] * 8)  # AUDIT_STATUS_ENABLED
+            request = struct.pack("IHHII", 16 + len(status), 1001, 5, 1, 0)  # AUDIT_SET, with ACK
+            with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 9) as audit:
+                audit.sendto(request + status, (0, 0))
+                assert struct.unpack_from("i", audit.recv(8192), 16) == (0,)
+            with open("/proc/sys/kernel/printk_ratelimit", "w") as limit:
+                limit.write("{0 if on else 5}")
+            """)
+
+    def audit_records(self, last):
+        """Those of domains, once `last` is in one; without what every one has."""
+        said = self.run_in(f"until dmesg | grep '{last}' >/dev/null; do :; done; dmesg")
+        return re.findall(r"audit: (type=25\d\d) audit\(.*msg='virt=multikernel (.*?) "
+                          r"exe=\"/usr/sbin/virtmultikerneld\" .* (res=\w+)'", said)
+
     def test_cpus_come_move_and_go(self):
+        self.addCleanup(self.switch_audit, False)
+        self.switch_audit(True)
         console = self.start("web", vcpus=2, vcpu_attributes=" current='1'")
         self.assertEqual(console.command("nproc"), "1")
         self.virsh("setvcpus", "web", "2", "--live")
@@ -28,6 +49,21 @@ class Hotplug(MachineTest):
         self.virsh("setvcpus", "web", "1", "--live")
         self.assertEqual(console.command("nproc"), "1")
         self.assertEqual(self.online_cpus(), "0,2-3")
+        domain = f'vm="web" uuid={self.virsh("domuuid", "web")}'
+        tty = self.virsh("ttyconsole", "web")
+        self.virsh("destroy", "web")
+        self.assertEqual(
+            [(kind, text.replace(domain, "WEB"), result) for kind, text, result in
+             self.audit_records(f"op=stop reason=destroyed {domain}") if domain in text],
+            [("type=2501", f'resrc=chardev reason=start WEB old-chardev="?" new-chardev="{tty}"',
+              "res=success"),
+             ("type=2501", f"resrc=mem reason=start WEB old-mem=0 new-mem={256 * 1024}",
+              "res=success"),
+             ("type=2501", "resrc=vcpu reason=start WEB old-vcpu=0 new-vcpu=1", "res=success"),
+             ("type=2500", "op=start reason=booted WEB vm-pid=0", "res=success"),
+             ("type=2501", "resrc=vcpu reason=update WEB old-vcpu=1 new-vcpu=2", "res=success"),
+             ("type=2501", "resrc=vcpu reason=update WEB old-vcpu=2 new-vcpu=1", "res=success"),
+             ("type=2500", "op=stop reason=destroyed WEB vm-pid=0", "res=success")])
 
     def test_clients_that_want_different_things_at_once(self):
         console = self.start("web", vcpus=3, vcpu_attributes=" current='1'", memory_mib=384,
