@@ -15,10 +15,12 @@ namespace {
 
 // Every worker that starts a domain would keep what the decompressors needed, a megabyte each,
 // for ever: that memory is the host's. Two arenas do for calls that mostly wait, and a set
-// threshold keeps large blocks out of them (glibc raises it otherwise, mallopt(3)).
+// threshold keeps large blocks out of them (glibc raises it otherwise, mallopt(3)). A list of a
+// thousand domains is below it, and is no reason to ask the kernel for pages with each call.
 void keep_little_memory() {
     mallopt(M_ARENA_MAX, 2);
-    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    mallopt(M_MMAP_THRESHOLD, 768 << 10);
+    mallopt(M_TRIM_THRESHOLD, 768 << 10);
 }
 
 }  // namespace

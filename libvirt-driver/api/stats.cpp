@@ -106,7 +106,9 @@ void add_vcpus(const domain::DomainView& domain, const std::optional<Usage>& usa
 }
 
 Params stats_of(Call& call, const domain::DomainView& domain, unsigned groups) {
-    const auto usage = usage_of(call, domain);
+    constexpr unsigned reported =
+        VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_VCPU;
+    const auto usage = (groups & reported) != 0 ? usage_of(call, domain) : std::nullopt;
     Params params;
     if ((groups & VIR_DOMAIN_STATS_STATE) != 0)
         add_state(domain, params);

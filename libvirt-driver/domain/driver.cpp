@@ -129,7 +129,9 @@ DomainView Driver::lookup_by_id(int id) const {
 
 std::vector<DomainView> Driver::list() const {
     std::vector<DomainView> views;
-    for (const auto& domain : impl_->domains.all())
+    const auto domains = impl_->domains.all();
+    views.reserve(domains.size());
+    for (const auto& domain : domains)
         views.push_back(domain->view());
     return views;
 }

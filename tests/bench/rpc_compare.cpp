@@ -100,8 +100,14 @@ std::vector<Kind> kinds_for(Peer& peer, const std::string& domain) {
     list->need_results = 1;
     kinds.push_back(
         kind("list of all", REMOTE_PROC_CONNECT_LIST_ALL_DOMAINS, std::move(list), 400));
-    kinds.push_back(kind("domstats of all", REMOTE_PROC_CONNECT_GET_ALL_DOMAIN_STATS,
-                         protocol::Xdr<remote_connect_get_all_domain_stats_args>(), 80));
+    // The only group that both servers have.
+    protocol::Xdr<remote_connect_get_all_domain_stats_args> stats;
+    stats->stats = VIR_DOMAIN_STATS_STATE;
+    kinds.push_back(
+        kind("domstats --state", REMOTE_PROC_CONNECT_GET_ALL_DOMAIN_STATS, std::move(stats), 400));
+    protocol::Xdr<remote_connect_get_all_domain_stats_args> all;
+    kinds.push_back(
+        kind("domstats, all", REMOTE_PROC_CONNECT_GET_ALL_DOMAIN_STATS, std::move(all), 80));
     return kinds;
 }
 
