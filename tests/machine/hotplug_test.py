@@ -264,6 +264,61 @@ class Cpus(MachineTest):
         self.assertEqual(self.online_cpus(), self.cpus)
 
 
+class Doorbells(MachineTest):
+    """Only on Intel's CPUs an app kernel can take its first CPU offline, and only up to 6.4."""
+
+    uses_daemon = False
+    options = {"cpus": 6, "threads": 2}
+
+    def test_doorbells_move_when_their_cpu_goes(self):
+        """On both sides. cpu0_hotplug lets an app kernel take its first CPU offline itself."""
+        self.script(BOOT, """
+            KEY_CHANNEL = 3
+
+            def talks():
+                assert shell.run("echo $((6*7))") == "42"
+                assert partition.ask(SYSRQ, ord("h"), channel=KEY_CHANNEL) == (0, 0)
+
+            def bell():
+                line = [line for line in open("/proc/interrupts") if "multikernel" in line][-1]
+                number = line.split(":")[0].strip()
+                return int(open(f"/proc/irq/{number}/effective_affinity_list").read())
+
+            default = "/proc/irq/default_smp_affinity"
+            before = open(default).read()
+            open(default, "w").write("2")  # CPU 1
+            try:
+                partition = start("moves", [2, 3], cmdline="quiet cpu0_hotplug")
+            finally:
+                open(default, "w").write(before)
+            wait_for(partition, "running")
+            shell = Shell(partition)
+            assert shell.run("until [ $(nproc) = 2 ]; do usleep 100000; done; nproc") == "2"
+            assert bell() == 1, bell()
+            talks()
+            for _ in range(3):  # to wherever the host likes it
+                cpu = bell()
+                if cpu == 0:  # which cannot go
+                    break
+                path = f"/sys/devices/system/cpu/cpu{cpu}/online"
+                open(path, "w").write("0")
+                try:
+                    assert bell() != cpu
+                    talks()
+                finally:
+                    open(path, "w").write("1")
+                talks()
+            # There the CPU that is rung, the first one, goes offline.
+            assert shell.run("echo 0 >/sys/devices/system/cpu/cpu0/online; nproc") == "1"
+            talks()
+            partition.pause()
+            partition.resume()
+            talks()
+            partition.destroy()
+            """)
+        self.assertEqual(self.online_cpus(), self.cpus)
+
+
 class Many(MachineTest):
     """More partitions than windows below 1 MiB."""
 
