@@ -11,11 +11,13 @@ from auth_test import PolkitTest, effective_user
 from harness import WireTest, table
 from libvirtd import Libvirtd
 from polkit import NOBODY
-from raw import AUTH_LIST, OK, OPEN, RawClient, number, optional_string, read_error, string
+from raw import (AUTH_LIST, AUTH_POLKIT, MESSAGE, OK, OPEN, RawClient, number, optional_string,
+                 read_error, string)
 from recorder import Recorder, parameters
 from relay_test import NETWORK
 
-NUM_OF_NETWORKS, LIST_NETWORKS, NETWORK_DESTROY, NUM_OF_POOLS = 52, 38, 42, 71
+NUM_OF_NETWORKS, NUM_OF_POOLS, REGISTER_NETWORK_EVENTS = 52, 71, 313
+NETWORK_DESTROY, NETWORK_XML, NETWORK_IS_ACTIVE = 42, 43, 152
 
 # Of networks, whoever is not root may see all but "secret", and define none.
 RULE = """
@@ -173,12 +175,23 @@ class Judged(PolkitTest):
         self.virsh("net-undefine", "secret")
         self.assertEqual(self.names(self.virsh("net-list", "--all")), ["lan"])
 
+    def test_events_of_what_may_not_be_seen_are_not_told(self):
+        client = self.raw_as_nobody()
+        client.call(AUTH_POLKIT)
+        client.open()
+        lifecycle_of_all = number(0) + number(0)
+        self.assertEqual(client.call(REGISTER_NETWORK_EVENTS, lifecycle_of_all).status, OK)
+        self.virsh("net-undefine", "secret")
+        self.virsh("net-undefine", "lan")
+        told = client.receive()
+        self.assertEqual((told.type, b"lan" in told.payload), (MESSAGE, True))
+
     def test_name_in_a_call_is_not_what_is_judged(self):
         """The caller says "lan"; the daemon goes by the UUID, which is that of "secret"."""
         uuid = self.connect().networkLookupByName("secret").UUID()
         client = self.raw_as_nobody()
-        client.call(70)
+        client.call(AUTH_POLKIT)
         client.open()
-        for procedure in (43, 152):  # its XML, whether it is active
+        for procedure in (NETWORK_XML, NETWORK_IS_ACTIVE):
             reply = client.call(procedure, string(b"lan") + uuid + number(0))
             self.assertEqual(read_error(reply)[0], libvirt.VIR_ERR_ACCESS_DENIED)
