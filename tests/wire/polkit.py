@@ -28,7 +28,8 @@ ACTIONS = {
     **{f"org.libvirt.api.domain.{name}": default for name, default in {
         "getattr": "yes", "read": "yes", "write": "no", "read-secure": "no", "start": "no",
         "stop": "no", "save": "no", "delete": "no", "init-control": "no", "suspend": "no",
-        "open-device": "no", "reset": "no", "migrate": "no"}.items()},
+        "open-device": "no", "reset": "no", "migrate": "no", "core-dump": "no", "mem-read": "no",
+        "block-read": "no", "block-write": "no", "inject-nmi": "no", "send-input": "no"}.items()},
 }
 BUS = """<busconfig><type>system</type><listen>unix:path={}</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow user="*"/><allow own="*"/><allow send_destination="*"/>

@@ -26,6 +26,14 @@ def procedures():
             for line in lines if line[2] != "msg"]
 
 
+def support_matrix():
+    """What our own tables say: number -> cells of the row."""
+    text = (ROOT / "libvirt-driver/api/SUPPORT.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")]
+            for line in text.splitlines() if re.match(r"\| vir\w+ \| \d+ \|", line)]
+    return {int(row[1]): row for row in rows}
+
+
 def is_denied_to_readers(procedure):
     """libvirt forgot one check, which we have; SET_IDENTITY needs a caller who is root."""
     if procedure.rule == "rw*":
@@ -72,10 +80,7 @@ class SupportMatrix(WireTest):
     """The page that our own tables made against libvirt's sources."""
 
     def setUp(self):  # no daemon
-        text = (ROOT / "libvirt-driver/api/SUPPORT.md").read_text(encoding="utf-8")
-        rows = [[cell.strip() for cell in line.strip("|").split("|")]
-                for line in text.splitlines() if re.match(r"\| vir\w+ \| \d+ \|", line)]
-        self.rows = {int(row[1]): row for row in rows}
+        self.rows = support_matrix()
 
     def test_readers_may_call_what_libvirt_lets_them(self):
         self.assertEqual({n: row[4] == "yes" for n, row in self.rows.items()},
