@@ -15,6 +15,7 @@
 #include "admin/program.h"
 #include "api/dispatch.h"
 #include "daemon_conf.h"
+#include "domain/capabilities.h"
 #include "rpc/server.h"
 #include "sockets.h"
 #include "tcp_sockets.h"
@@ -72,6 +73,13 @@ SocketSettings socket_settings(const DaemonOptions& options, const DaemonConf& c
             .admin_mode = conf.admin_socket_mode,
             .queue = conf.socket_queue,
             .admin_queue = conf.admin_socket_queue};
+}
+
+domain::Settings driver_settings(const DaemonConf& conf, const domain::Paths& paths) {
+    domain::Settings settings{.audit = conf.audit, .host_uuid = conf.host_uuid};
+    if (!settings.host_uuid && conf.host_uuid_is_machine_id)
+        settings.host_uuid = domain::machine_uuid(paths.machine_id);
+    return settings;
 }
 
 bool has_active_domain(const domain::Driver& driver) {
@@ -158,7 +166,7 @@ void run_daemon(const DaemonOptions& options, std::unique_ptr<backend::Backend> 
     domain::Paths paths = options.paths;
     if (!conf.auto_dump_path.empty())
         paths.dump_dir = conf.auto_dump_path;
-    domain::Driver driver(paths, std::move(backend), conf.audit);
+    domain::Driver driver(paths, std::move(backend), driver_settings(conf, paths));
     driver.set_watchdog_timeout(std::chrono::seconds(conf.watchdog_timeout_s));
     access::Polkit polkit;
     rpc::Server server(conf.server, {api::remote_program(driver, polkit, conf.access_control,

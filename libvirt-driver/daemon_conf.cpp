@@ -39,6 +39,13 @@ unsigned interval_ms(const Setting& setting) {
     return static_cast<unsigned>(std::max(setting.number(-1, day_s), 0)) * 1000;
 }
 
+Uuid host_uuid(const Setting& setting) {
+    const auto uuid = Uuid::parse(setting.text());
+    if (!uuid || !uuid->valid())
+        throw setting.wrong("must be a UUID, and its digits not all the same");
+    return *uuid;
+}
+
 // Texts that have a syntax of their own.
 template <typename Parse>
 auto parsed(const Setting& setting, Parse parse) {
@@ -112,6 +119,11 @@ const Key keys[] = {
      [](auto& conf,
         auto& set) { conf.audit.level = static_cast<AuditSettings::Level>(set.number(0, 2)); }},
     {"audit_logging", [](auto& conf, auto& set) { conf.audit.logging = set.flag(); }},
+    {"host_uuid", [](auto& conf, auto& set) { conf.host_uuid = host_uuid(set); }},
+    {"host_uuid_source",
+     [](auto& conf, auto& set) {
+         conf.host_uuid_is_machine_id = set.one_of({"smbios", "machine-id"}) == "machine-id";
+     }},
 };
 
 }  // namespace

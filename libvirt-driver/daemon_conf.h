@@ -16,6 +16,7 @@
 #include "rpc/tls.h"
 #include "util/audit.h"
 #include "util/log_settings.h"
+#include "util/uuid.h"
 
 namespace mk {
 
@@ -49,6 +50,8 @@ struct DaemonConf {
     std::string auto_dump_path;            // empty: domain::Paths' own
     unsigned watchdog_timeout_s = 10;
     AuditSettings audit;
+    std::optional<Uuid> host_uuid;         // counts more than the next
+    bool host_uuid_is_machine_id = false;  // else the firmware's, if it has one
 };
 
 // `name` is what errors call the file.

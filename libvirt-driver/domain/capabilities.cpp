@@ -172,19 +172,28 @@ void refuse_unless(const std::string& said, const char* ours, const char* what) 
         throw Error(VIR_ERR_INVALID_ARG, fmt::format("unknown {}: {}", what, said));
 }
 
+std::optional<Uuid> uuid_in(std::string text) {
+    text.erase(std::min(text.find_last_not_of(" \t\n") + 1, text.size()));
+    const auto uuid = Uuid::parse(text);
+    return uuid && uuid->valid() ? uuid : std::nullopt;
+}
+
 }  // namespace
 
 Uuid host_uuid(const std::string& sysfs, const std::string& machine_id_path) {
     for (const std::string& path : {sysfs + "/class/dmi/id/product_uuid", machine_id_path}) {
-        auto text = read_file_if_exists(path);
-        if (!text)
-            continue;
-        text->erase(std::min(text->find_last_not_of(" \t\n") + 1, text->size()));
-        const auto uuid = Uuid::parse(*text);
-        if (uuid && uuid->valid())
+        const auto text = read_file_if_exists(path);
+        if (const auto uuid = text ? uuid_in(*text) : std::nullopt)
             return *uuid;
     }
     return {};
+}
+
+Uuid machine_uuid(const std::string& machine_id_path) {
+    if (const auto uuid = uuid_in(read_file(machine_id_path)))
+        return *uuid;
+    throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                fmt::format("host_uuid_source is machine-id, and {} has no UUID", machine_id_path));
 }
 
 std::string capabilities_xml(const host::Topology& topology, const Uuid& host) {

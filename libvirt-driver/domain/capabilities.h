@@ -18,10 +18,12 @@
 
 namespace mk::domain {
 
-// The host's UUID, by the two ways of libvirt's daemons (host_uuid_source): of the SMBIOS
-// ("<sysfs>/class/dmi/id/product_uuid"), else /etc/machine-id. An invalid Uuid if neither is
-// there.
+// The host's UUID: of the SMBIOS ("<sysfs>/class/dmi/id/product_uuid"), else of machine-id(5).
+// An invalid Uuid if neither is there.
 [[nodiscard]] Uuid host_uuid(const std::string& sysfs, const std::string& machine_id_path);
+// Of machine-id(5) alone. Throws Error: VIR_ERR_SYSTEM_ERROR it cannot be read;
+// VIR_ERR_CONFIG_UNSUPPORTED it has none.
+[[nodiscard]] Uuid machine_uuid(const std::string& machine_id_path);
 
 // <capabilities>; libvirt's capability.rng describes it. `host` may be invalid: left out.
 [[nodiscard]] std::string capabilities_xml(const host::Topology& topology, const Uuid& host);

@@ -53,9 +53,10 @@ host::Pool::Options pool_options(const Paths& paths, backend::Backend& backend) 
 }  // namespace
 
 Driver::Impl::Impl(const Paths& wanted_paths, std::unique_ptr<backend::Backend> wanted_backend,
-                   const AuditSettings& audit_settings)
+                   const Settings& settings)
     : paths(wanted_paths),
-      audit(audit_settings),
+      host_uuid(settings.host_uuid),
+      audit(settings.audit),
       places(places_of(wanted_paths)),
       backend(std::move(wanted_backend)),
       store(paths.config_dir, paths.state_dir),
@@ -83,8 +84,8 @@ Context Driver::Impl::context() {
 }
 
 Driver::Driver(const Paths& paths, std::unique_ptr<backend::Backend> backend,
-               const AuditSettings& audit)
-    : impl_(std::make_unique<Impl>(paths, std::move(backend), audit)) {}
+               const Settings& settings)
+    : impl_(std::make_unique<Impl>(paths, std::move(backend), settings)) {}
 
 Driver::~Driver() = default;
 

@@ -95,6 +95,7 @@ struct Paths {
     std::vector<std::string> app_modules = {};
     std::string sysfs = "/sys";
     std::string procfs = "/proc";
+    std::string machine_id = "/etc/machine-id";
     // How long an app kernel may work on a change of its CPUs or memory: less, with what follows,
     // than others wait for the domain's job.
     std::chrono::milliseconds app_patience{20'000};
@@ -102,12 +103,17 @@ struct Paths {
     std::string schema = {};  // what VALIDATE flags check against; empty: ParseOptions' file
 };
 
+// What the configuration decides for the driver's whole life.
+struct Settings {
+    AuditSettings audit = {};
+    std::optional<Uuid> host_uuid = {};  // nullopt: capabilities.h's host_uuid()
+};
+
 class Driver {
   public:
     // Loads the definitions, finds running partitions again. A damaged definition is named in
     // the log and left alone. Throws Error if a directory cannot be made; as Audit.
-    Driver(const Paths& paths, std::unique_ptr<backend::Backend> backend,
-           const AuditSettings& audit);
+    Driver(const Paths& paths, std::unique_ptr<backend::Backend> backend, const Settings& settings);
     Driver(const Driver&) = delete;
     Driver& operator=(const Driver&) = delete;
     ~Driver();  // leaves partitions running

@@ -15,12 +15,6 @@
 #include "util/error.h"
 
 namespace mk::domain {
-namespace {
-
-constexpr const char* machine_id_path = "/etc/machine-id";
-
-}  // namespace
-
 virNodeInfo Driver::node_info() const {
     host::Topology now = impl_->topology;
     const host::Moment moment = host::read_moment(impl_->paths.sysfs, impl_->paths.procfs);
@@ -40,7 +34,9 @@ Driver::CpuMap Driver::cpu_map() const {
 }
 
 std::string Driver::capabilities() const {
-    return capabilities_xml(impl_->topology, host_uuid(impl_->paths.sysfs, machine_id_path));
+    const Uuid uuid = impl_->host_uuid ? *impl_->host_uuid
+                                       : host_uuid(impl_->paths.sysfs, impl_->paths.machine_id);
+    return capabilities_xml(impl_->topology, uuid);
 }
 
 std::string Driver::domain_capabilities(const DomainCapabilitiesQuery& query) const {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "domain/context.h"
@@ -25,7 +26,7 @@ namespace mk::domain {
 
 struct Driver::Impl {
     Impl(const Paths& wanted_paths, std::unique_ptr<backend::Backend> wanted_backend,
-         const AuditSettings& audit_settings);
+         const Settings& settings);
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
     ~Impl();
@@ -48,6 +49,7 @@ struct Driver::Impl {
 
     // Later members use earlier ones and die first.
     const Paths paths;
+    const std::optional<Uuid> host_uuid;
     Audit audit;
     const image::Places places;
     const std::unique_ptr<backend::Backend> backend;

@@ -44,7 +44,7 @@ class Target {
     Target()
         : machine_(std::make_shared<mk::test::FakeMachine>()),
           driver_(paths_of(sandbox_), std::make_unique<mk::test::FakeBackend>(machine_),
-                  {.level = mk::AuditSettings::Level::off}) {
+                  {.audit = {.level = mk::AuditSettings::Level::off}}) {
         fs::current_path(sandbox_.root());
         loop_.emplace();
         reset();

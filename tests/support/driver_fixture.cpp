@@ -112,8 +112,9 @@ void DriverFixture::start_daemon() {
     loop.reset();  // as in main(): first the driver and who listens to it, then the loop
     domain::Paths paths = sandbox.paths();
     paths.app_patience = app_patience;
-    driver = std::make_unique<domain::Driver>(paths, std::make_unique<FakeBackend>(machine),
-                                              AuditSettings{AuditSettings::Level::off});
+    driver = std::make_unique<domain::Driver>(
+        paths, std::make_unique<FakeBackend>(machine),
+        domain::Settings{.audit = {.level = AuditSettings::Level::off}});
     (void)driver->events().add_sink([this](const domain::Event& event) { events.add(event); });
     loop.emplace();
 }

@@ -71,10 +71,12 @@ void Sandbox::name_paths() {
     paths_.app_modules = {root_ + "/modules/{}/multikernel_app.ko"};
     paths_.sysfs = root_ + "/sys";
     paths_.procfs = root_ + "/proc";
+    paths_.machine_id = root_ + "/machine-id";
 }
 
 void Sandbox::fill(const SandboxMachine& machine) const {
     make_machine(machine);
+    write("machine-id", "6f0c0de000004000800000000000000f\n");
     write("vmlinuz", bzimage());
     write("libexec/init", "the loader");
     write(fmt::format("modules/{}/multikernel_app.ko", kernel_version), "the module");

@@ -8,6 +8,8 @@ import signal
 import socket
 import stat
 import subprocess
+import uuid
+import xml.etree.ElementTree as ET
 
 from harness import FAKE_DAEMON, LIMIT_S, WireTest
 from raw import GET_TYPE, OK, RawClient, frame
@@ -123,6 +125,12 @@ class Conf(DaemonTest):
                 "max_clients = 0": "max_clients must be from 1 to 100000",
                 "log_level = 5": "log_level must be from 1 to 4",
                 "max_workers = 4": "max_workers is there already",
+                "audit_level = 3": "audit_level must be from 0 to 2",
+                "audit_logging = 2": "audit_logging must be from 0 to 1",
+                "host_uuid = \"00000000-0000-0000-0000-000000000000\"":
+                    "host_uuid must be a UUID, and its digits not all the same",
+                "host_uuid_source = \"dmi\"":
+                    "host_uuid_source must be one of smbios, machine-id, not 'dmi'",
                 "auto_dump_path = \"dump\"":
                     "auto_dump_path must be an absolute path, not 'dump'",
                 "max_clients": "expected '=' after 'max_clients'"}.items():
@@ -147,6 +155,46 @@ class Conf(DaemonTest):
         self.assertIn(f"nothing changed: configuration file syntax error: {self.daemon.conf}:1: "
                       "max_client is no key of this daemon", self.daemon.log_text())
         self.assertEqual(connection.getType(), "multikernel")
+
+
+class HostUuidTest(DaemonTest):
+    FIRMWARE = "12345678-1111-4000-8000-000000000001"
+
+    def seen(self):
+        return ET.fromstring(self.virsh("capabilities")).findtext("host/uuid")
+
+    def give_firmware(self):
+        path = self.daemon.sandbox / "sys/class/dmi/id/product_uuid"
+        path.parent.mkdir(parents=True)
+        path.write_text(self.FIRMWARE.upper() + "\n", encoding="ascii")
+
+    def of_machine_id(self):
+        text = (self.daemon.sandbox / "machine-id").read_text(encoding="ascii")
+        return str(uuid.UUID(text.strip()))
+
+
+class HostUuid(HostUuidTest):
+    def test_is_the_firmwares_else_that_of_machine_id(self):
+        self.assertEqual(self.seen(), self.of_machine_id())
+        self.give_firmware()
+        self.assertEqual(self.seen(), self.FIRMWARE)
+
+
+class HostUuidOfMachineId(HostUuidTest):
+    daemon_conf = 'host_uuid_source = "machine-id"\n'
+
+    def test_is_that_of_machine_id_whatever_the_firmware_says(self):
+        self.give_firmware()
+        self.assertEqual(self.seen(), self.of_machine_id())
+
+
+class HostUuidThatIsTold(HostUuidTest):
+    daemon_conf = ('host_uuid = "8F5BD7B212B24FBBB2637C3E4DC7A79D"\n'
+                   'host_uuid_source = "machine-id"\n')
+
+    def test_is_what_the_configuration_says(self):
+        self.give_firmware()
+        self.assertEqual(self.seen(), "8f5bd7b2-12b2-4fbb-b263-7c3e4dc7a79d")
 
 
 class ShippedConf(DaemonTest):

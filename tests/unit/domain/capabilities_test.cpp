@@ -108,6 +108,18 @@ TEST(HostUuid, ComesFromTheFirmwareElseTheMachineId) {
     EXPECT_FALSE(host_uuid("/nonexistent", "/nonexistent").valid());
 }
 
+TEST(HostUuid, ComesFromTheMachineIdAloneIfAsked) {
+    const test::FakeHost host(test::Machine{});
+    const std::string path = host.path("machine-id");
+    EXPECT_THAT([&] { (void)machine_uuid(path); },
+                test::throws_error(VIR_ERR_SYSTEM_ERROR, "machine-id"));
+    host.write("machine-id", "uninitialized\n");
+    EXPECT_THAT([&] { (void)machine_uuid(path); },
+                test::throws_error(VIR_ERR_CONFIG_UNSUPPORTED, "has no UUID"));
+    host.write("machine-id", "0123456789abcdef0123456789abcdef\n");
+    EXPECT_EQ(machine_uuid(path).to_string(), "01234567-89ab-cdef-0123-456789abcdef");
+}
+
 TEST(DomainCapabilities, AreWhatLibvirtsSchemaDescribes) {
     const std::string xml = domain_capabilities_xml({}, 14);
     EXPECT_TRUE(accepted(xml, "domaincaps.rng"));
