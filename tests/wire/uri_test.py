@@ -34,14 +34,18 @@ class Uri(WireTest):
         self.runtime.mkdir()
         os.chown(self.runtime, NOBODY, NOBODY)
 
-    def said(self, uri, user):
-        """What virsh complains of and what python gets, where clients look for our socket."""
+    def said(self, uri, user, autostart=False):
+        """What virsh complains of and what python gets, where clients look for our socket.
+
+        With `autostart` the client may start a libvirtd of the user's own, which ends with it.
+        """
         where = self.daemon.folder / "virtmultikerneld-sock"
-        mounts = ["unshare", "--mount", "sh", "-c",
+        mounts = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c",
                   f"mount -t tmpfs none /run && mkdir /run/libvirt && ln -s {where} /run/libvirt/"
                   ' && exec "$@"', "sh"]
-        environment = self.environment({"LIBVIRT_AUTOSTART": "0",  # no libvirtd of the user's own
-                                        "XDG_RUNTIME_DIR": str(self.runtime)})
+        environment = self.environment({"LIBVIRT_AUTOSTART": "1" if autostart else "0",
+                                        "XDG_RUNTIME_DIR": str(self.runtime),
+                                        "HOME": str(self.runtime)})
         done = [subprocess.run(
             [*mounts, *(as_nobody(*command) if user == NOBODY else command)], text=True,
             stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S, check=False,
@@ -72,6 +76,12 @@ class Uri(WireTest):
                     "No such file or directory")
             self.assertEqual(self.said(uri, user=NOBODY),
                              (text, f"{libvirt.VIR_ERR_SYSTEM_ERROR} {text}"))
+
+    def test_libvirtd_of_the_user_has_no_such_driver(self):
+        """What users see by default, where there is a libvirtd that the client can start."""
+        text = "no connection driver available for multikernel:///session"
+        self.assertEqual(self.said("multikernel:///session", user=NOBODY, autostart=True),
+                         (text, f"{libvirt.VIR_ERR_NO_CONNECT} {text}"))
 
     def test_embedded_driver_is_the_clients_to_refuse(self):
         """The client loads such a driver itself, and has none of this name."""
