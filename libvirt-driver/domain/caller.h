@@ -13,16 +13,16 @@ namespace mk::domain {
 class Caller {
   public:
     // `function` is the library's, "virDomainCreate", and constant. It counts while this lives.
-    explicit Caller(std::string_view function) noexcept { function_ = function; }
+    explicit Caller(std::string_view function) noexcept { current = function; }
     Caller(const Caller&) = delete;
     Caller& operator=(const Caller&) = delete;
-    ~Caller() { function_ = {}; }
+    ~Caller() { current = {}; }
 
     // Of this thread; empty: no client's call.
-    [[nodiscard]] static std::string_view function() noexcept { return function_; }
+    [[nodiscard]] static std::string_view function() noexcept { return current; }
 
   private:
-    static inline thread_local std::string_view function_;
+    static inline thread_local std::string_view current;
 };
 
 }  // namespace mk::domain
