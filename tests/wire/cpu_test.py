@@ -18,6 +18,11 @@ def policy(word, name):
     return f"policy='{word}' ", name
 
 
+# The daemon reads the CPU models of the libvirt that it is installed beside; a newer client has
+# more of them, and other words for bad XML.
+NEWER_CLIENT = libvirt.getVersion() >= 9_001_000
+
+
 class Models(WireTest):
     def setUp(self):
         super().setUp()
@@ -27,8 +32,11 @@ class Models(WireTest):
 
     def test_names_are_libvirts(self):
         for arch in ("x86_64", "aarch64"):
-            self.assertEqual(self.connection.getCPUModelNames(arch),
-                             self.libvirt.getCPUModelNames(arch))
+            ours = self.connection.getCPUModelNames(arch)
+            theirs = self.libvirt.getCPUModelNames(arch)
+            if NEWER_CLIENT:
+                theirs = [name for name in theirs if name in ours]
+            self.assertEqual(ours, theirs)
         self.assertIn("Westmere", self.virsh("cpu-models", "x86_64").split("\n"))
         self.assertIn("cannot find architecture vax", self.virsh_fails("cpu-models", "vax"))
 
@@ -49,9 +57,10 @@ class Models(WireTest):
         for wrong in (["<cpu"], [cpu("no-such-model")], ["<cpu><arch>x86_64</arch></cpu>"]):
             with self.assertRaises(libvirt.libvirtError) as theirs:
                 self.libvirt.baselineCPU(wrong, 0)
-            self.assertEqual(self.assert_code(theirs.exception.get_error_code(),
-                                              self.connection.baselineCPU, wrong, 0),
-                             theirs.exception.get_error_message())
+            message = self.assert_code(theirs.exception.get_error_code(),
+                                       self.connection.baselineCPU, wrong, 0)
+            if not NEWER_CLIENT:
+                self.assertEqual(message, theirs.exception.get_error_message())
         self.assert_code(libvirt.VIR_ERR_INVALID_ARG, self.connection.baselineCPU, cpus, 1 << 9)
 
     def test_comparison_is_with_this_machine(self):
