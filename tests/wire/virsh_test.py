@@ -127,6 +127,7 @@ class Ours(Commands):
         self.run_group("monitor")
 
     def test_events(self):
+        self.define("off")  # what happens to "web" meanwhile is not asked for
         self.run_group("events")
 
     def test_host(self):
