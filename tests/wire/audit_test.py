@@ -148,6 +148,7 @@ class Changes(AuditTest):
 
     def test_each_vcpu_that_comes_and_goes(self):
         self.virsh("setvcpus", "web", "3", "--live")
+        self.virsh("vcpupin", "web", "1", "6", "--live")  # another CPU, not more of them
         self.virsh("setvcpu", "web", "1", "--disable", "--live")
         self.assertEqual(self.records_after(self.before), [
             "yes resrc=vcpu reason=update old-vcpu=1 new-vcpu=2",
