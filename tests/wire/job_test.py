@@ -48,7 +48,8 @@ class JobTimeout(WireTest):
 
     def test_a_change_gives_up_and_names_who_is_in_its_way(self):
         for call, *arguments in (
-                (self.domain.setAutostart, 1), (self.domain.suspend,), (self.domain.shutdown,), (self.domain.reset,),
+                (self.domain.setAutostart, 1), (self.domain.suspend,), (self.domain.shutdown,),
+                (self.domain.reset,),
                 (self.domain.create,), (self.domain.undefine,), (self.domain.injectNMI,),
                 (self.domain.rename, "shop"), (self.domain.setMemoryFlags, 300 << 10, LIVE),
                 (self.domain.pinVcpu, 0, (False, True)),

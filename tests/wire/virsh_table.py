@@ -217,7 +217,8 @@ MONITOR = {
 }
 
 EVENTS = {
-    "event": [("event off --all --timeout 1", No("events received: 0")), ("event --list", "lifecycle")],
+    "event": [("event off --all --timeout 1", No("events received: 0")),
+              ("event --list", "lifecycle")],
 }
 
 HOST = {
