@@ -29,6 +29,13 @@ using backend::State;
 
 namespace {
 
+[[noreturn]] void cannot_create(const std::string& path, int flags) {
+    if (errno == EINVAL && (flags & O_DIRECT) != 0)
+        throw Error(VIR_ERR_OPERATION_FAILED,
+                    fmt::format("the file system of '{}' cannot bypass the cache", path));
+    throw Error::from_errno(fmt::format("Failed to create file '{}'", path));
+}
+
 // A file that is removed again unless it is kept.
 class NewFile {
   public:
@@ -36,11 +43,8 @@ class NewFile {
         // O_NONBLOCK: a FIFO at this path must not stop the daemon.
         const int all = O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags;
         fd_ = Fd(::open(path_.c_str(), all, 0600));
-        if (!fd_ && errno == EINVAL && (flags & O_DIRECT) != 0)
-            throw Error(VIR_ERR_OPERATION_FAILED,
-                        fmt::format("the file system of '{}' cannot bypass the cache", path_));
         if (!fd_)
-            throw Error::from_errno(fmt::format("Failed to create file '{}'", path_));
+            cannot_create(path_, flags);
         struct stat status = {};
         if (::fstat(fd_.get(), &status) < 0)
             throw Error::from_errno(fmt::format("stat '{}'", path_));
@@ -59,7 +63,6 @@ class NewFile {
     }
 
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
-    [[nodiscard]] const std::string& path() const noexcept { return path_; }
     void keep() noexcept { kept_ = true; }
 
   private:
@@ -67,6 +70,18 @@ class NewFile {
     Fd fd_;
     bool kept_ = false;
 };
+
+// For what is only on the way to `path`. It has no name: nothing is left of it, however we end.
+Fd nameless_beside(const std::string& path, bool bypass_cache) {
+    std::string name = path + ".XXXXXX";
+    Fd fd(::mkostemp(name.data(), O_CLOEXEC));
+    if (!fd)
+        cannot_create(name, 0);
+    store_files::try_remove(name);
+    if (bypass_cache && ::fcntl(fd.get(), F_SETFL, O_DIRECT) < 0)
+        cannot_create(path, O_DIRECT);
+    return fd;
+}
 
 }  // namespace
 
@@ -166,9 +181,9 @@ void Lifecycle::write_core_file(const Job& job, const DumpRequest& request, int 
         dump::write_core(memory, registers, fd, progress);
         return;
     }
-    const NewFile core(request.path + ".elf", O_EXCL | (request.bypass_cache ? O_DIRECT : 0));
-    dump::write_core(memory, registers, core.fd(), progress);
-    dump::compress(core.path(), request.path, *request.compression, progress);
+    const Fd core = nameless_beside(request.path, request.bypass_cache);
+    dump::write_core(memory, registers, core.get(), progress);
+    dump::compress(core.get(), request.path, *request.compression, progress);
 }
 
 // What its CPUs were doing, of as many as tell.

@@ -81,21 +81,20 @@ void require_compression() {
     (void)program();
 }
 
-void compress(const std::string& from, const std::string& to, Compression how,
-              const Progress& progress) {
+void compress(int from, const std::string& to, Compression how, const Progress& progress) {
     const std::string path = program();
     const Fd output(::memfd_create("makedumpfile", MFD_CLOEXEC));
     if (!output)
         throw Error::from_errno("memfd");
     // Pages of zeroes are left out; the message level is that of errors alone.
     std::array<const char*, 10> words = {
-        path.c_str(), option_of(how), "-d",       "1",    "-f", "--message-level",
-        "4",          from.c_str(),   to.c_str(), nullptr};
+        path.c_str(), option_of(how),    "-d",       "1",    "-f", "--message-level",
+        "4",          "/proc/self/fd/0", to.c_str(), nullptr};
     GPid pid = 0;
     GError* error = nullptr;
     const auto flags = static_cast<GSpawnFlags>(G_SPAWN_DO_NOT_REAP_CHILD);
     if (g_spawn_async_with_fds("/", const_cast<char**>(words.data()), nullptr, flags, nullptr,
-                               nullptr, &pid, -1, output.get(), output.get(), &error) == 0) {
+                               nullptr, &pid, from, output.get(), output.get(), &error) == 0) {
         const std::string why = error->message;
         g_error_free(error);
         throw Error(VIR_ERR_OPERATION_FAILED, fmt::format("cannot run {}: {}", path, why));
