@@ -83,6 +83,12 @@ void mk_cpu_answered(struct mk_partition *p, const struct mk_answer *answer);
 /* memory.c */
 struct mk_memory *mk_memory_new(void);
 void mk_memory_put(struct mk_memory *memory);
+void mk_pages_scrub(unsigned long pfn, unsigned long pages);
+void mk_pages_mark(unsigned long pfn, unsigned long pages, bool claimed);
+bool mk_page_marked(struct page *page);
+void mk_pages_give_back(unsigned long pfn, unsigned long left);
+
+/* memory_claim.c */
 int mk_memory_claim(struct mk_partition *p, struct mk_add_memory *add,
 		    struct mk_message *message);
 

@@ -42,6 +42,15 @@ struct mk_message {
 __printf(3, 4)
 int mk_fail(struct mk_message *message, int error, const char *format, ...);
 
+/*
+ * The largest piece that is asked for, or freed, at once. One attempt cannot be
+ * cancelled, may have to move everything that is in its way, and lets nobody else
+ * run while it zeroes what it got; neighbours are merged, so a small limit costs
+ * little.
+ */
+#define MK_LARGEST_PAGES	(SZ_128M >> PAGE_SHIFT)
+#define MK_SMALLEST_PAGES	(MK_MEMORY_ALIGN >> PAGE_SHIFT)
+
 /* Contiguous host memory. */
 struct mk_chunk {
 	unsigned long pfn;

@@ -1,42 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory of partitions: claimed from the host's free and movable pages, no
- * reservation at boot needed, and scrubbed whenever it changes hands. Not the
- * choice of node and amount (user space's), nor how user space sees it
- * (memory_file.c).
+ * Memory of partitions as objects: scrubbed and given back to the host when
+ * nobody needs it any more. Not where it comes from (memory_claim.c), nor how user
+ * space sees it (memory_file.c).
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/ktime.h>
-#include <linux/memory_hotplug.h>
 #include <linux/module.h>
 #include <linux/mm.h>
-#include <linux/nodemask.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "compat.h"
 #include "host.h"
 
-/*
- * The largest piece that is asked for at once. One attempt cannot be cancelled,
- * may have to move everything that is in its way, and lets nobody else run while
- * it zeroes what it got; neighbours are merged, so a small limit costs little.
- */
-#define LARGEST_PAGES	(SZ_128M >> PAGE_SHIFT)
-#define SMALLEST_PAGES	(MK_MEMORY_ALIGN >> PAGE_SHIFT)
-#define LOWEST_PFN	(SZ_16M >> PAGE_SHIFT)	/* leave ZONE_DMA alone */
 #define RETRY_MS	1000
-
-struct claim {
-	struct mk_partition *p;
-	struct mk_chunks got;
-	unsigned long left;	/* pages */
-	unsigned long align;	/* pages */
-	u32 state;		/* what it is claimed for */
-	bool boot;
-	u32 id;
-};
 
 static void release_work(struct work_struct *work);
 
@@ -59,7 +35,14 @@ struct mk_memory *mk_memory_new(void)
 	return memory;
 }
 
-static void scrub(unsigned long pfn, unsigned long pages)
+/**
+ * mk_pages_scrub - clear pages
+ * @pfn: the first
+ * @pages: how many
+ *
+ * Context: may sleep.
+ */
+void mk_pages_scrub(unsigned long pfn, unsigned long pages)
 {
 	unsigned long i;
 
@@ -70,34 +53,51 @@ static void scrub(unsigned long pfn, unsigned long pages)
 	}
 }
 
-/*
- * The first page of each piece that is claimed has this in its private word, which
- * nobody but its owner uses: a later claim passes over it without asking for it.
- */
 static const char claimed_mark;
 
-static void mark(unsigned long pfn, unsigned long pages, bool claimed)
+/**
+ * mk_pages_mark - tell other claims that pages are taken, or no longer are
+ * @pfn: the first
+ * @pages: how many, a multiple of MK_SMALLEST_PAGES
+ * @claimed: which
+ *
+ * The first page of each piece has the mark in its private word, which nobody but
+ * the owner of a page uses: a claim passes over it without asking for it.
+ */
+void mk_pages_mark(unsigned long pfn, unsigned long pages, bool claimed)
 {
 	unsigned long i;
 
-	for (i = 0; i < pages; i += SMALLEST_PAGES)
+	for (i = 0; i < pages; i += MK_SMALLEST_PAGES)
 		set_page_private(pfn_to_page(pfn + i),
 				 claimed ? (unsigned long)&claimed_mark : 0);
 }
 
-static bool marked(struct page *page)
+/**
+ * mk_page_marked - is this the first page of a piece that is taken?
+ * @page: a page of the host
+ *
+ * Return: whether it is.
+ */
+bool mk_page_marked(struct page *page)
 {
 	return page_private(page) == (unsigned long)&claimed_mark && page_count(page);
 }
 
-/* Merged ranges have no largest size, and freeing does not reschedule. */
-static void give_back(unsigned long pfn, unsigned long left)
+/**
+ * mk_pages_give_back - return pages to the host, as they are
+ * @pfn: the first
+ * @left: how many; in pieces, because freeing does not reschedule
+ *
+ * Context: may sleep.
+ */
+void mk_pages_give_back(unsigned long pfn, unsigned long left)
 {
 	unsigned long pages;
 
-	mark(pfn, left, false);
+	mk_pages_mark(pfn, left, false);
 	for (; left; left -= pages, pfn += pages) {
-		pages = min(left, LARGEST_PAGES);
+		pages = min(left, MK_LARGEST_PAGES);
 		free_contig_range(pfn, pages);
 		cond_resched();
 	}
@@ -111,7 +111,7 @@ static bool in_use(const struct mk_chunk *chunk)
 	for (i = 0; i < chunk->pages; i++) {
 		if (page_count(pfn_to_page(chunk->pfn + i)) != 1)
 			return true;
-		if (!(i % SMALLEST_PAGES))
+		if (!(i % MK_SMALLEST_PAGES))
 			cond_resched();
 	}
 	return false;
@@ -129,8 +129,8 @@ static void release_now(struct mk_memory *memory)
 			owned->at[kept++] = chunk;
 			continue;
 		}
-		scrub(chunk.pfn, chunk.pages);
-		give_back(chunk.pfn, chunk.pages);
+		mk_pages_scrub(chunk.pfn, chunk.pages);
+		mk_pages_give_back(chunk.pfn, chunk.pages);
 	}
 	owned->count = kept;
 	if (kept) {
@@ -172,352 +172,4 @@ static void release_memory(struct kref *ref)
 void mk_memory_put(struct mk_memory *memory)
 {
 	kref_put(&memory->ref, release_memory);
-}
-
-/*
- * Can these pages be claimed together? If not, *@bad is the lowest one that
- * stands in the way: no range of this size that contains it will do.
- */
-static bool usable(unsigned long pfn, unsigned long pages, int node,
-		   unsigned long *bad)
-{
-	struct zone *zone = NULL;
-	unsigned long i;
-
-	for (i = 0; i < pages; i++) {
-		struct page *page = pfn_to_online_page(pfn + i);
-
-		if (page && !zone)
-			zone = page_zone(page);
-		if (!page || PageReserved(page) || page_to_nid(page) != node ||
-		    page_zone(page) != zone ||
-		    (!(i % SMALLEST_PAGES) && marked(page))) {
-			*bad = pfn + i;
-			return false;
-		}
-		if (!(i % SMALLEST_PAGES))
-			cond_resched();
-	}
-	return true;
-}
-
-/*
- * Is there boot memory that the app kernel gave up? It knows these pages, so that
- * they can be given to it as such only. *@bad is the lowest one.
- */
-static bool known(struct claim *claim, unsigned long pfn, unsigned long pages,
-		  unsigned long *bad)
-{
-	/* only a call in the partition changes them, and this is it */
-	const struct mk_chunks *holes = &claim->p->memory->holes;
-	unsigned int i;
-
-	for (i = 0; i < holes->count; i++) {
-		const struct mk_chunk *hole = &holes->at[i];
-
-		if (pfn < hole->pfn + hole->pages && hole->pfn < pfn + pages) {
-			*bad = max(pfn, hole->pfn);
-			return true;
-		}
-	}
-	return false;
-}
-
-static int interrupted(struct mk_partition *p)
-{
-	if (fatal_signal_pending(current))
-		return -EINTR;
-	return READ_ONCE(p->cancelled) ? -ECANCELED : 0;
-}
-
-static int record(struct claim *claim, unsigned long pfn, unsigned long pages,
-		  int node)
-{
-	const struct mk_chunk chunk = {
-		.pfn = pfn, .pages = pages, .node = node, .state = claim->state,
-		.id = claim->id, .boot = claim->boot,
-	};
-	int ret = mk_chunks_room(&claim->got, 1);
-
-	if (ret)
-		return ret;
-	mk_chunks_add(&claim->got, &chunk);
-	mark(pfn, pages, true);
-	claim->left -= pages;
-	WRITE_ONCE(claim->p->claimed_bytes,
-		   claim->p->claimed_bytes + (pages << PAGE_SHIFT));
-	return 0;
-}
-
-/* All of these pages or none; a large block of an app kernel in pieces. */
-static int claim_range(struct mk_partition *p, unsigned long start, unsigned long end)
-{
-	unsigned long pfn = start, piece;
-	int ret;
-
-	while (pfn < end) {
-		piece = min(end - pfn, LARGEST_PAGES);
-		ret = interrupted(p);
-		if (!ret)
-			ret = mk_fault("memory: pages") ? -EBUSY :
-			      mk_alloc_contig_range(pfn, pfn + piece);
-		if (ret) {
-			give_back(start, pfn - start);
-			return ret;
-		}
-		pfn += piece;
-		cond_resched();
-	}
-	return 0;
-}
-
-/* Claim pieces of @size pages between @start and @end, from the top down. */
-static int claim_size(struct claim *claim, int node, unsigned long start,
-		      unsigned long end, unsigned long size)
-{
-	unsigned long pages, pfn, bad;
-	int ret;
-
-	while (claim->left) {
-		pages = min(size, claim->left);
-		if (end < start + pages)
-			return 0;
-		pfn = ALIGN_DOWN(end - pages, claim->align);
-		if (pfn < start)
-			return 0;
-		ret = interrupted(claim->p);
-		if (ret)
-			return ret;
-		if ((!claim->boot && known(claim, pfn, pages, &bad)) ||
-		    !usable(pfn, pages, node, &bad)) {
-			end = bad;
-			continue;
-		}
-		ret = claim_range(claim->p, pfn, pfn + pages);
-		if (ret == -EINTR || ret == -ECANCELED)
-			return ret;
-		if (ret) {
-			end = pfn + pages - max(pages / 4, SMALLEST_PAGES);
-			continue;
-		}
-		ret = record(claim, pfn, pages, node);
-		if (ret) {
-			give_back(pfn, pages);
-			return ret;
-		}
-		end = pfn;
-	}
-	return 0;
-}
-
-static int claim_node(struct claim *claim, int node)
-{
-	unsigned long start = max(node_start_pfn(node), LOWEST_PFN), size;
-	int ret;
-
-	for (size = max(LARGEST_PAGES, claim->align); size >= claim->align; size /= 2) {
-		ret = claim_size(claim, node, start, node_end_pfn(node), size);
-		if (ret || !claim->left)
-			return ret;
-	}
-	return 0;
-}
-
-static int claim_nodes(struct claim *claim, int node)
-{
-	int ret;
-
-	if (node != NUMA_NO_NODE)
-		return claim_node(claim, node);
-	for_each_online_node(node) {
-		ret = claim_node(claim, node);
-		if (ret || !claim->left)
-			return ret;
-	}
-	return 0;
-}
-
-/* The pages that the app kernel gave up, as many as the host can do without. */
-static int claim_holes(struct claim *claim)
-{
-	/* only a call in the partition changes them, and this is it */
-	const struct mk_chunks *holes = &claim->p->memory->holes;
-	unsigned long size;
-	unsigned int i;
-	int ret;
-
-	for (i = 0; i < holes->count; i++) {
-		const struct mk_chunk *hole = &holes->at[i];
-
-		for (size = LARGEST_PAGES; size >= SMALLEST_PAGES; size /= 2) {
-			ret = claim_size(claim, hole->node, hole->pfn,
-					 hole->pfn + hole->pages, size);
-			if (ret || !claim->left)
-				return ret;
-		}
-	}
-	return 0;
-}
-
-/* Merge neighbours and put the largest range first: the kernel goes there. */
-static void tidy(struct mk_chunks *got)
-{
-	unsigned int i, largest = 0;
-
-	mk_chunks_merge(got, 0);
-	for (i = 1; i < got->count; i++)
-		if (got->at[i].pages > got->at[largest].pages)
-			largest = i;
-	swap(got->at[0], got->at[largest]);
-}
-
-static int scrub_chunk(struct claim *claim, const struct mk_chunk *chunk)
-{
-	unsigned long pfn = chunk->pfn, left = chunk->pages, pages;
-	int ret;
-
-	for (; left; left -= pages, pfn += pages) {
-		ret = interrupted(claim->p);
-		if (ret)
-			return ret;
-		pages = min(left, LARGEST_PAGES);
-		scrub(pfn, pages);
-	}
-	return 0;
-}
-
-static int scrub_all(struct claim *claim)
-{
-	unsigned int i;
-	int ret;
-
-	/* Then the allocator has zeroed them just now. */
-	if (want_init_on_alloc(GFP_KERNEL))
-		return 0;
-	for (i = 0; i < claim->got.count; i++) {
-		ret = scrub_chunk(claim, &claim->got.at[i]);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-/* What was claimed belongs to the partition now, and is no hole any more. */
-static int append(struct mk_memory *memory, const struct mk_chunks *got, bool returned)
-{
-	unsigned int i;
-	int ret;
-
-	mutex_lock(&memory->lock);
-	ret = mk_chunks_room(&memory->owned, got->count) ?:
-	      mk_chunks_room(&memory->holes, 2 * got->count);
-	for (i = 0; !ret && i < got->count; i++) {
-		const struct mk_chunk *chunk = &got->at[i];
-		struct mk_chunk *hole;
-
-		mk_chunks_add(&memory->owned, chunk);
-		memory->bytes += (u64)chunk->pages << PAGE_SHIFT;
-		hole = mk_chunks_cut(&memory->holes, chunk->pfn, chunk->pages);
-		if (hole)
-			mk_chunks_drop(&memory->holes, hole - memory->holes.at);
-	}
-	if (!ret && returned)
-		mk_chunks_merge(&memory->owned, 1);
-	mutex_unlock(&memory->lock);
-	return ret;
-}
-
-static int claim_and_scrub(struct claim *claim, struct mk_add_memory *add,
-			   struct mk_message *message)
-{
-	bool returned = add->flags & MK_MEMORY_RETURN;
-	struct mk_partition *p = claim->p;
-	u64 start = ktime_get_ns(), claimed, left;
-	int ret;
-
-	ret = returned ? claim_holes(claim) : claim_nodes(claim, add->node);
-	if (ret)
-		return ret;
-	left = (u64)claim->left << PAGE_SHIFT;
-	if (returned ? !claim->got.count : left)
-		return mk_fail(message, -ENOMEM, "%llu MiB wanted, %llu MiB could be had",
-			       add->bytes >> 20, (add->bytes - left) >> 20);
-	tidy(&claim->got);
-	claimed = ktime_get_ns();
-	ret = scrub_all(claim);
-	if (ret)
-		return ret;
-	ret = append(p->memory, &claim->got, returned);
-	if (ret)
-		return ret;
-	mutex_lock(&p->lock);
-	p->claim_ns = claimed - start;
-	p->scrub_ns = ktime_get_ns() - claimed;
-	mutex_unlock(&p->lock);
-	add->bytes -= left;
-	add->id = claim->id;
-	pr_info("%s: claimed %llu MiB in %u ranges, first at %#lx\n", p->label,
-		add->bytes >> 20, claim->got.count, claim->got.at[0].pfn << PAGE_SHIFT);
-	return 0;
-}
-
-/* What the memory is claimed for; in state created and stopped, to boot with. */
-static void begin_claim(struct mk_partition *p, struct claim *claim,
-			const struct mk_add_memory *add)
-{
-	mutex_lock(&p->lock);
-	if (p->state == MK_STATE_CREATED || p->state == MK_STATE_STOPPED)
-		claim->state = MK_RANGE_BOOT;
-	else
-		claim->state = MK_RANGE_TAKEN;
-	claim->boot = claim->state == MK_RANGE_BOOT || add->flags & MK_MEMORY_RETURN;
-	p->wanted_bytes = add->bytes;
-	p->claimed_bytes = 0;
-	mutex_lock(&p->memory->lock);
-	claim->id = ++p->memory->last_id;
-	mutex_unlock(&p->memory->lock);
-	mutex_unlock(&p->lock);
-}
-
-/**
- * mk_memory_claim - claim memory from the host for a partition
- * @p: the partition; the caller is its only call
- * @add: bytes, node, alignment: checked but for the node; out: id, and bytes with
- *	MK_MEMORY_RETURN
- * @message: filled on failure
- *
- * Context: may sleep, for long; ends early on a fatal signal or MK_CANCEL.
- * Return: 0, -EINVAL, -ENOMEM, -EINTR or -ECANCELED; on failure nothing was
- * taken.
- */
-int mk_memory_claim(struct mk_partition *p, struct mk_add_memory *add,
-		    struct mk_message *message)
-{
-	struct claim claim = {
-		.p = p, .left = add->bytes >> PAGE_SHIFT,
-		.align = max(add->align_bytes >> PAGE_SHIFT, (u64)SMALLEST_PAGES),
-	};
-	u64 available = (u64)si_mem_available() << PAGE_SHIFT;
-	int node = add->node;
-	unsigned int i;
-	int ret;
-
-	if (node != NUMA_NO_NODE &&
-	    (node < 0 || node >= MAX_NUMNODES || !node_online(node)))
-		return mk_fail(message, -EINVAL, "there is no node %d", node);
-	if (add->bytes > available)
-		return mk_fail(message, -ENOMEM,
-			       "%llu MiB wanted, the host has %llu MiB available",
-			       add->bytes >> 20, available >> 20);
-	begin_claim(p, &claim, add);
-	ret = claim_and_scrub(&claim, add, message);
-	if (ret)
-		for (i = 0; i < claim.got.count; i++)
-			give_back(claim.got.at[i].pfn, claim.got.at[i].pages);
-	mutex_lock(&p->lock);
-	p->wanted_bytes = 0;
-	p->claimed_bytes = 0;
-	mutex_unlock(&p->lock);
-	kvfree(claim.got.at);
-	return ret;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Lists of chunks: growing, cutting, merging. Not what a chunk may become
- * (memory_live.c), nor where it comes from (memory.c).
+ * (memory_live.c), nor where it comes from (memory_claim.c).
  */
 #include <linux/mm.h>
 #include <linux/slab.h>

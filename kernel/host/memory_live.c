@@ -2,7 +2,7 @@
 /*
  * Memory that moves while an app kernel runs: who uses a range, by what was asked
  * and what was answered, and how ranges go back to the host. Not how they are
- * claimed and freed (memory.c).
+ * claimed and freed (memory_claim.c, memory.c).
  *
  * A range is GIVEN from the moment that the app kernel is asked to use it, and no
  * longer only when it has answered that it does not. What it says is hostile: a
