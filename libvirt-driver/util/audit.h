@@ -31,8 +31,8 @@ class Audit {
     Audit(const Audit&) = delete;
     Audit& operator=(const Audit&) = delete;
 
-    // `text` is fields and their values, "op=start …", of which encode() has made those that
-    // somebody else chose. What cannot be written is named in the log: nothing fails over it.
+    // `text` is fields and their values, "op=start …", of which audit_field() has made those
+    // that somebody else chose. What cannot be written is named in the log: nothing fails over it.
     void send(Record record, bool success, const std::string& text, const log::Subject& subject);
 
   private:
