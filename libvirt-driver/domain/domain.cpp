@@ -31,6 +31,11 @@ int Domain::id() const {
     return fields_.view.id;
 }
 
+bool Domain::agent() const {
+    const std::scoped_lock lock(mutex_);
+    return fields_.agent;
+}
+
 DomainView Domain::view() const {
     const std::scoped_lock lock(mutex_);
     return fields_.view;

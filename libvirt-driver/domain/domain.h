@@ -72,7 +72,8 @@ class Domain {
     [[nodiscard]] const Uuid& uuid() const noexcept { return uuid_; }
     [[nodiscard]] std::chrono::milliseconds job_patience() const noexcept { return job_patience_; }
     [[nodiscard]] std::string name() const;
-    [[nodiscard]] int id() const;  // -1: not active
+    [[nodiscard]] int id() const;      // -1: not active
+    [[nodiscard]] bool agent() const;  // DomainFields::agent
     [[nodiscard]] log::Subject subject() const { return {.name = name(), .uuid = uuid_}; }
     [[nodiscard]] DomainView view() const;
     [[nodiscard]] DomainFields fields() const;

@@ -188,8 +188,7 @@ backend::State Lifecycle::attach_console(const Uuid& uuid, ConsoleHub& console,
 // `seen` is what the last status said: it has silenced the watch.
 void Lifecycle::listen(const std::shared_ptr<Domain>& domain, backend::State seen) {
     domain->running->watch->arm();
-    if (has_ended(seen) || seen == backend::State::paused ||
-        has_reported(seen) != domain->fields().agent)
+    if (has_ended(seen) || seen == backend::State::paused || has_reported(seen) != domain->agent())
         context_.workers.post([this, domain] { answer(domain); });
 }
 
@@ -409,8 +408,7 @@ backend::Status Lifecycle::status(const std::shared_ptr<Domain>& domain) {
     // Asking has silenced the watch, so what it would have told of is answered from here.
     const bool paused_itself =
         status.state == backend::State::paused && domain->view().state == VIR_DOMAIN_RUNNING;
-    if (has_ended(status.state) || paused_itself ||
-        has_reported(status.state) != domain->fields().agent)
+    if (has_ended(status.state) || paused_itself || has_reported(status.state) != domain->agent())
         context_.workers.post([this, domain] { answer(domain); });
     return status;
 }
