@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""An app kernel of Debian's backports on the stock host: since 6.9 Linux accepts only CPUs that
-ACPI named when it booted."""
+"""The kernel of Debian's backports: as an app kernel on the stock host, for since 6.9 Linux accepts
+only CPUs that ACPI named when it booted; and as the host itself."""
 
 import pathlib
 import subprocess
@@ -69,3 +69,33 @@ class Newer(MachineTest):
 
     def _total_kib(self, console):
         return int(console.command("grep MemTotal: /proc/meminfo").split()[1])
+
+
+class NewerHost(MachineTest):
+    options = {"newer": True}
+
+    def setUp(self):
+        if not backports.newest():
+            self.skipTest("Debian's backports cannot be reached")
+        super().setUp()
+
+    def test_partition_of_it_starts_changes_and_ends(self):
+        free = self.free_kib()
+        console = self.start("web", vcpus=2, vcpu_attributes=" current='1'", memory_mib=384,
+                             more="<maxMemory slots='2' unit='MiB'>512</maxMemory>")
+        self.assertEqual(console.command("uname -r"), self.run_in("uname -r"))
+        self.assertEqual(self.run_in("uname -r"), backports.newest().version)
+        self.virsh("setvcpus", "web", "2", "--live")
+        self.assertEqual(console.command("nproc"), "2")
+        self.virsh("setmem", "web", "512M", "--live")
+        self.virsh("setmem", "web", "256M", "--live")  # the balloon, too
+        self.assertIn(f"Used memory:    {256 * 1024} KiB", self.virsh("dominfo", "web"))
+        self.virsh("suspend", "web")
+        self.assertEqual(self.state("web"), "paused (user)")
+        self.virsh("resume", "web")
+        self.virsh("inject-nmi", "web")
+        console.wait_for("NMI backtrace for cpu")
+        self.virsh("setvcpus", "web", "1", "--live")
+        self.virsh("destroy", "web")
+        self.assertEqual(self.online_cpus(), self.cpus)
+        self.assertLess(free - self.free_kib(), 16 * 1024)

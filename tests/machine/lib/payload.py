@@ -8,6 +8,7 @@ system: settings, this boot's keys, kernel modules, and the product as `meson in
 import pathlib
 import shutil
 import subprocess
+import tempfile
 import uuid
 
 from . import cache
@@ -34,6 +35,7 @@ MASKED = ("apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_
 STARTED = ("machine-ready.service", "machine-ssh.service", "virtmultikerneld.service",
            "virtmultikerneld.socket", "virtmultikerneld-ro.socket",
            "virtmultikerneld-admin.socket", "multikernel-guests.service")
+SOURCE = FILES.parents[2] / "kernel"
 MAKE_INITRD = FILES.parents[2] / "virsh-ext" / "virt-multikernel-mkinitramfs"
 INITRD = pathlib.Path("var/lib/multikernel/initrd.img")  # as README's recipe has it
 UNITS = pathlib.Path("usr/lib/systemd/system")
@@ -52,6 +54,7 @@ def build(work, kernel, product, keys):
     shutil.copytree(FILES / "root", payload)
     if product:
         _install_product(product, payload)
+        _build_modules(payload, kernel)
     for place, source in keys.items():
         shutil.copy(source, payload / place)
     _settings(payload)
@@ -90,6 +93,18 @@ def _install_product(build_folder, payload):
             shutil.rmtree(payload / name)
     (payload / INITRD).parent.mkdir(parents=True, exist_ok=True)
     cache.check([MAKE_INITRD, "-o", payload / INITRD])
+
+
+def _build_modules(payload, kernel):
+    """The product's modules, if the build has none for this kernel and they can be made."""
+    folder = payload / "usr/lib/modules" / kernel.version / "updates"
+    if folder.exists() or not kernel.headers.exists():
+        return
+    folder.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as work:
+        cache.check([SOURCE / "build-modules", SOURCE, work, kernel.headers.parent])
+        for module in pathlib.Path(work).glob("*.ko"):
+            shutil.copy(module, folder)
 
 
 def _settings(payload):

@@ -21,7 +21,7 @@ import uuid
 
 import pexpect
 
-from . import cache, kernel
+from . import backports, cache, kernel
 from .machine import PATIENCE, Machine
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
@@ -39,16 +39,19 @@ DEFINED, UNDEFINED, STARTED, SUSPENDED, RESUMED, STOPPED, SHUTDOWN, PMSUSPENDED,
 _machines = {}
 
 
-def machine(**options):
-    """The running machine with these options of Machine.start(); ends any other first."""
-    key = tuple(sorted(options.items()))
+def machine(newer=False, **options):
+    """The running machine with these options of Machine.start(); ends any other first.
+
+    newer: with the kernel of Debian's backports, which the caller knows that there is.
+    """
+    key = (newer, *sorted(options.items()))
     if key not in _machines:
         end_machines()
         # Known before it starts: also a start that fails is cleaned up.
         made = _machines[key] = Machine(f"test-{os.getpid()}")
-        version = kernel.of_build(BUILD)
+        host = backports.newest() if newer else kernel.Kernel(kernel.of_build(BUILD))
         try:
-            made.start(kernel.Kernel(version), BUILD, **options)
+            made.start(host, BUILD, **options)
             made.connect()
         except RuntimeError:
             print(made.serial_log()[-6000:])
@@ -64,7 +67,7 @@ def end_machines():
 
 
 class MachineTest(unittest.TestCase):
-    """Base of all machine tests; `options` is what Machine.start() gets."""
+    """Base of all machine tests; `options` is what machine() gets."""
 
     options = {}
     machine = None
