@@ -137,6 +137,7 @@ class Work(SshTest):
 
     def test_console_ends_with_the_daemon(self):
         self.console_ends(self.daemon.process.terminate)
+        self.daemon.process.wait(LIMIT_S)  # a second signal would cut its end short
 
     def test_viewer_that_dies_leaves_the_console_free(self):
         self.start("web")
