@@ -56,7 +56,7 @@ struct DumpRequest;  // dump.h
 struct JobStats;
 
 struct StartOptions {
-    bool paused = false;       // refused: VIR_ERR_OPERATION_UNSUPPORTED
+    bool paused = false;       // it holds what it needs, and boots when it is resumed
     bool autodestroy = false;  // the caller destroys it when its connection ends
 };
 

@@ -15,6 +15,7 @@
 #include "domain/live.h"
 #include "domain/values.h"
 #include "util/error.h"
+#include "util/round_up.h"
 
 namespace mk::domain {
 namespace {
@@ -111,14 +112,14 @@ auto find_device(const Definition& definition, const MemoryDevice& wanted, const
 // What runs has devices of whole blocks, whatever size was asked for.
 auto find_live(const Definition& live, const MemoryDevice& wanted, std::uint64_t block_kib) {
     return find_device(live, wanted, [&](std::uint64_t size_kib) {
-        return block_kib != 0 && size_kib == in_blocks(wanted.size_kib, block_kib);
+        return block_kib != 0 && size_kib == round_up(wanted.size_kib, block_kib);
     });
 }
 
 // The XML may be that of the running domain. block_kib: 0 if the domain does not matter.
 auto find_config(const Definition& config, const MemoryDevice& wanted, std::uint64_t block_kib) {
     return find_device(config, wanted, [&](std::uint64_t size_kib) {
-        return block_kib != 0 && in_blocks(size_kib, block_kib) == wanted.size_kib;
+        return block_kib != 0 && round_up(size_kib, block_kib) == wanted.size_kib;
     });
 }
 

@@ -97,11 +97,6 @@ void disable_vcpus(LiveChange& change, const CpuSet& vcpus);
 // Moves a vCPU to one of `cpus`, unless it is there.
 void move_vcpu(LiveChange& change, unsigned vcpu, const CpuSet& cpus);
 
-// A size as the whole blocks that it becomes.
-[[nodiscard]] constexpr std::uint64_t in_blocks(std::uint64_t size_kib,
-                                                std::uint64_t block_kib) noexcept {
-    return (size_kib + block_kib - 1) / block_kib * block_kib;
-}
 // What it has in all. Rounded up to what can be given or taken; the live definition says it.
 void resize_memory(LiveChange& change, std::uint64_t size_kib);
 void attach_memory(LiveChange& change, MemoryDevice device);

@@ -10,6 +10,7 @@
 #include "domain/settle.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/round_up.h"
 
 namespace mk::domain {
 namespace {
@@ -108,12 +109,12 @@ Outcome deflate(LiveChange& change, std::uint64_t size_kib) {
 void grow(LiveChange& change, std::uint64_t size_kib, std::uint64_t block_kib) {
     const auto have = [&change] { return used_kib(change.status()); };
     const Outcome deflated =
-        settled(change, [&] { return deflate(change, in_blocks(size_kib - have(), block_kib)); });
+        settled(change, [&] { return deflate(change, round_up(size_kib - have(), block_kib)); });
     if (!deflated.done())
         fail(change, deflated, fmt::format("memory cannot grow to {} KiB", size_kib));
     if (have() >= size_kib)
         return;
-    const std::uint64_t more_kib = in_blocks(size_kib - have(), block_kib);
+    const std::uint64_t more_kib = round_up(size_kib - have(), block_kib);
     const DomainView view = change.view();
     const std::uint64_t limit_kib = std::max(view.live->max_memory_kib, view.live->memory_kib);
     if (have() + more_kib > limit_kib)
@@ -303,7 +304,7 @@ void resize_memory(LiveChange& change, std::uint64_t size_kib) {
 
 void attach_memory(LiveChange& change, MemoryDevice device) {
     const std::uint64_t block_kib = block_of(change);
-    device.size_kib = in_blocks(device.size_kib, block_kib);
+    device.size_kib = round_up(device.size_kib, block_kib);
     DomainView view = change.view();
     choose_slot(*view.live, device);
     Definition wanted = *view.live;

@@ -19,6 +19,7 @@
 #include "dump/address_space.h"
 #include "dump/vmcoreinfo.h"
 #include "util/error.h"
+#include "util/round_up.h"
 
 namespace mk::dump {
 namespace {
@@ -26,10 +27,6 @@ namespace {
 constexpr std::size_t piece_bytes = 1U << 20;
 constexpr std::size_t max_ranges = PN_XNUM - 2;
 constexpr std::chrono::minutes search_patience{5};
-
-std::size_t aligned(std::size_t size, std::size_t to) {
-    return (size + to - 1) / to * to;
-}
 
 // Aligned for O_DIRECT.
 struct Buffer {
@@ -68,9 +65,9 @@ void append_note(std::string& out, const std::string& name, unsigned type, std::
     head.n_type = type;
     append(out, head);
     out += name;
-    out.resize(aligned(out.size() + 1, 4));
+    out.resize(round_up(out.size() + 1, 4));
     out += desc;
-    out.resize(aligned(out.size(), 4));
+    out.resize(round_up(out.size(), 4));
 }
 
 std::string notes_of(const std::vector<backend::Registers>& registers,
@@ -122,7 +119,7 @@ std::string headers_of(Memory& memory, const std::string& notes,
     note.p_memsz = notes.size();
     note.p_align = 4;
     append(out, note);
-    std::uint64_t offset = aligned(notes_at + notes.size(), page_bytes);
+    std::uint64_t offset = round_up(notes_at + notes.size(), page_bytes);
     for (const Memory::Range& range : ranges) {
         Elf64_Phdr load = {};
         load.p_type = PT_LOAD;
@@ -136,7 +133,7 @@ std::string headers_of(Memory& memory, const std::string& notes,
         offset += range.bytes;
     }
     out += notes;
-    out.resize(aligned(out.size(), page_bytes));
+    out.resize(round_up(out.size(), page_bytes));
     return out;
 }
 

@@ -12,6 +12,7 @@
 #include "host/place.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/round_up.h"
 
 namespace mk::host {
 
@@ -250,7 +251,7 @@ Grant Pool::reserve(const Uuid& owner, const Request& asked) {
     Request want = asked;
     const std::uint64_t align = impl_->options.memory_align_kib;
     impl_->check_possible(want);
-    want.memory_kib = (want.memory_kib + align - 1) / align * align;
+    want.memory_kib = round_up(want.memory_kib, align);
     const Moment moment = impl_->now();
     const std::scoped_lock lock(impl_->mutex);
     impl_->check_new_owner(owner);
