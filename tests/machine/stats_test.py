@@ -115,9 +115,13 @@ class Told(MachineTest):
         """
         limit = "/sys/module/multikernel_host/parameters/doorbells_per_second"
         before = self.run_in("cat " + limit)
+
+        def restore():
+            self.run_in(f"echo {before} >{limit}")
+
+        self.addCleanup(restore)
         self.run_in(f"echo 200 >{limit}")
-        self.addCleanup(self.run_in, f"echo {before} >{limit}")
-        return lambda: self.run_in(f"echo {before} >{limit}")
+        return restore
 
     def test_flood_from_cpus_that_do_not_obey_ends_by_reset(self):
         module = self.kernel_module("mk_test_flood")

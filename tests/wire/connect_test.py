@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 
 import libvirt
 
-from harness import LIMIT_S, WireTest, pairs, run_until, table
+from harness import LIMIT_S, WireTest, pairs, table
 
 
 class Connect(WireTest):
@@ -58,15 +58,9 @@ class Connect(WireTest):
         self.assertEqual(done.stderr, "")
 
     def test_client_learns_that_the_daemon_died(self):
-        connection = self.connect()
-        reasons = []
-        connection.registerCloseCallback(lambda _conn, reason, _opaque: reasons.append(reason),
-                                         None)
-        self.daemon.kill()
-        run_until(lambda: reasons)
-        self.assertIn(reasons[0], (libvirt.VIR_CONNECT_CLOSE_REASON_EOF,
-                                   libvirt.VIR_CONNECT_CLOSE_REASON_ERROR))
-        self.assertEqual(connection.isAlive(), 0)
+        self.assertIn(self.kill_daemon(self.connect()),
+                      (libvirt.VIR_CONNECT_CLOSE_REASON_EOF,
+                       libvirt.VIR_CONNECT_CLOSE_REASON_ERROR))
 
     def test_many_clients_at_once_are_all_served(self):
         answers = []

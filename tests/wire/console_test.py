@@ -173,18 +173,7 @@ class Console(ConsoleTest):
 
     def test_viewer_that_dies_leaves_the_console_free(self):
         self.start()
-        with self.terminal("console", "web") as first:
-            first.expect("userspace is up")
-            first.kill(9)
-            first.expect(pexpect.EOF)
-        # The daemon learns of the death from the socket; until then the session is active.
-        for _ in range(LIMIT_S):
-            with self.terminal("console", "web") as second:
-                if self.wake(second, unless="Active console session exists for this domain"):
-                    second.sendline("echo free")
-                    second.expect("\r\nfree\r\n")
-                    return
-        self.fail("the console is still taken")
+        self.check_that_a_dead_viewer_leaves_its_console()
 
     def test_terminal_of_the_domain_reads_and_writes(self):
         self.start()

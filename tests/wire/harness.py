@@ -248,6 +248,21 @@ class WireTest(unittest.TestCase):
                 return said == 0
         raise AssertionError(f"the shell did not answer:\n{console.logfile_read.getvalue()}")
 
+    def check_that_a_dead_viewer_leaves_its_console(self):
+        """kill -9 for a virsh console of the domain web, which runs; the next one gets it."""
+        with self.terminal("console", "web") as first:
+            first.expect("userspace is up")
+            first.kill(9)
+            first.expect(pexpect.EOF)
+        # The daemon learns of the death from the socket; until then the session is active.
+        for _ in range(LIMIT_S):
+            with self.terminal("console", "web") as second:
+                if self.wake(second, unless="Active console session exists for this domain"):
+                    second.sendline("echo free")
+                    second.expect("\r\nfree\r\n")
+                    return
+        self.fail("the console is still taken")
+
     # domains
 
     def xml(self, name="web", *, vcpus="<vcpu>1</vcpu>", more="", devices="", uuid=None,
@@ -284,6 +299,24 @@ class WireTest(unittest.TestCase):
         opened = (libvirt.openReadOnly if readonly else libvirt.open)(self.daemon.uri(readonly))
         self.addCleanup(close_quietly, opened)
         return opened
+
+    def lifecycle_events(self, connection):
+        """(name of the domain, event) of each, from now on, as they come while run_until() runs."""
+        seen = []
+        connection.domainEventRegisterAny(
+            None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+            lambda _connection, domain, what, _detail, _: seen.append((domain.name(), what)), None)
+        return seen
+
+    def kill_daemon(self, connection):
+        """kill -9; returns why the client thinks that it was cut off, once it knows that it is."""
+        reasons = []
+        connection.registerCloseCallback(lambda _conn, reason, _opaque: reasons.append(reason),
+                                         None)
+        self.daemon.kill()
+        run_until(lambda: reasons)
+        self.assertEqual(connection.isAlive(), 0)
+        return reasons[0]
 
     def assert_code(self, code, function, *arguments):
         """`function` raises a libvirtError of this code; returns its message."""

@@ -141,22 +141,11 @@ class Work(SshTest):
 
     def test_viewer_that_dies_leaves_the_console_free(self):
         self.start("web")
-        with self.terminal("console", "web") as first:
-            first.expect("userspace is up")
-            first.kill(9)
-            first.expect(pexpect.EOF)
-        for _ in range(LIMIT_S):
-            with self.terminal("console", "web") as second:
-                if self.wake(second, unless="Active console session exists for this domain"):
-                    return
-        self.fail("the console is still taken")
+        self.check_that_a_dead_viewer_leaves_its_console()
 
     def test_events_arrive(self):
         connection, other = self.connect(), self.connect()
-        seen = []
-        connection.domainEventRegisterAny(
-            None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-            lambda _connection, domain, what, _detail, _: seen.append((domain.name(), what)), None)
+        seen = self.lifecycle_events(connection)
         domain = other.defineXML(self.xml("web"))
         domain.create()
         domain.destroy()
@@ -175,13 +164,7 @@ class Work(SshTest):
         self.assertEqual((connection.isSecure(), connection.getURI()), (1, self.sshd.uri()))
 
     def test_client_learns_that_the_daemon_died(self):
-        connection = self.connect()
-        reasons = []
-        connection.registerCloseCallback(lambda _conn, reason, _opaque: reasons.append(reason),
-                                         None)
-        self.daemon.kill()
-        run_until(lambda: reasons)
-        self.assertEqual(connection.isAlive(), 0)
+        self.kill_daemon(self.connect())
         self.daemon.start()
         self.assertEqual(self.connect().getType(), "multikernel")
 

@@ -80,10 +80,7 @@ class Clients(TlsTest):
 
     def test_events_arrive(self):
         connection, other = self.connect(), self.connect()
-        seen = []
-        connection.domainEventRegisterAny(
-            None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-            lambda _connection, domain, what, _detail, _: seen.append((domain.name(), what)), None)
+        seen = self.lifecycle_events(connection)
         other.defineXML(self.xml("web"))
         run_until(lambda: seen)
         self.assertEqual(seen, [("web", libvirt.VIR_DOMAIN_EVENT_DEFINED)])
