@@ -51,6 +51,7 @@ int mk_cpu_boot(struct mk_partition *p);
 bool mk_cpu_has_apic_id(u32 apic_id);
 
 /* nmi.c */
+void mk_nmi_allow(struct mk_partition *p, bool allow);
 void mk_nmi_leave(struct mk_partition *p);
 u32 mk_nmi_hold_now(struct mk_partition *p);
 u32 mk_nmi_missing(struct mk_partition *p, u32 seq);
@@ -63,7 +64,7 @@ int mk_partition_nmi(struct mk_partition *p, u32 op, u32 *missing);
 int mk_cpu_init(void);
 void mk_cpu_exit(void);
 bool mk_cpu_held_by(u32 apic_id, const struct mk_partition *p);
-void mk_cpu_halt(const struct mk_partition *p);
+void mk_cpu_halt(struct mk_partition *p);
 void mk_cpu_halt_all(void);
 int mk_cpu_take(struct mk_partition *p, const u32 *cpus, u32 count, u32 role,
 		struct mk_message *message);

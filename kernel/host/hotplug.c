@@ -95,14 +95,15 @@ bool mk_cpu_held_by(u32 apic_id, const struct mk_partition *p)
  * mk_cpu_halt - INIT to every CPU of a partition, now
  * @p: the partition
  *
- * Without proof that they stopped: MK_STOP gets that.
+ * Without proof that they stopped: MK_STOP gets that. No NMI follows.
  *
  * Context: any, hard interrupts too.
  */
-void mk_cpu_halt(const struct mk_partition *p)
+void mk_cpu_halt(struct mk_partition *p)
 {
 	unsigned int cpu;
 
+	mk_nmi_allow(p, false);
 	for_each_cpu(cpu, &owned)
 		if (READ_ONCE(per_cpu(holder, cpu)) == p && !cpu_online(cpu))
 			mk_cpu_send_init(per_cpu(owned_apic_id, cpu));

@@ -34,6 +34,7 @@ static int stop(struct mk_partition *p)
 	if (!mk_state_live(p->state))
 		return 0;
 	mk_nmi_leave(p);
+	mk_nmi_allow(p, false);
 	if (mk_cpu_reset(p)) {
 		pr_err("%s: lost: nothing of it can be given back until the machine restarts\n",
 		       p->label);
@@ -103,6 +104,7 @@ static void write_host_page(struct mk_partition *p)
 	memset(p->control, 0, MK_SHARED_BYTES);
 	memset(p->control + MK_LIVE, 0, MK_LIVE_BYTES);
 	p->nmi_seq = 0;
+	mk_nmi_allow(p, true);
 	host->version = MK_SHARED_VERSION;
 	memcpy(host->apic_ids, p->known, p->known_count * sizeof(*p->known));
 	host->cpus = p->known_count;

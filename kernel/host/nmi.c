@@ -6,7 +6,8 @@
  * the app kernel does in it is app/nmi.c's matter.
  *
  * Only a CPU that the app kernel's table names, and that the partition owns, is
- * sent one: to a CPU in reset an NMI is more than an interruption.
+ * sent one, and none once the host has sent INIT: to a CPU in reset an NMI is more
+ * than an interruption. Some machines start there, in the firmware.
  */
 #include <linux/delay.h>
 #include <linux/ktime.h>
@@ -34,6 +35,32 @@ static u32 tell(struct mk_partition *p, u32 op)
 	return seq;
 }
 
+static void send(struct mk_partition *p, u32 apic_id)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&p->nmi_lock, flags);
+	if (!p->in_reset)
+		mk_cpu_nmi(apic_id);
+	raw_spin_unlock_irqrestore(&p->nmi_lock, flags);
+}
+
+/**
+ * mk_nmi_allow - are NMIs allowed from now on?
+ * @p: the partition
+ * @allow: false before its CPUs get INIT, true before they start
+ *
+ * Context: any, hard interrupts too.
+ */
+void mk_nmi_allow(struct mk_partition *p, bool allow)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&p->nmi_lock, flags);
+	p->in_reset = !allow;
+	raw_spin_unlock_irqrestore(&p->nmi_lock, flags);
+}
+
 static struct mk_app_cpu *slots_of(struct mk_partition *p)
 {
 	return p->control + MK_APP_CPUS;
@@ -54,12 +81,14 @@ static const struct mk_taken_cpu *find_cpu(struct mk_partition *p, u32 apic_id)
  * One round: which of the partition's CPUs take NMIs, and have not obeyed this
  * one? The table is hostile: no word of it is more than a hint.
  */
-static u32 count_missing(struct mk_partition *p, u32 seq, bool send, u32 *online)
+static u32 count_missing(struct mk_partition *p, u32 seq, bool again, u32 *online)
 {
 	struct mk_app_cpu *slots = slots_of(p);
 	u32 i, apic_id, missing = 0;
 
 	*online = 0;
+	if (READ_ONCE(p->in_reset))
+		return 0;
 	for (i = 0; i < MK_SHARED_CPUS && *online < p->run_count; i++) {
 		if (!READ_ONCE(slots[i].online))
 			continue;
@@ -71,8 +100,8 @@ static u32 count_missing(struct mk_partition *p, u32 seq, bool send, u32 *online
 		if ((s32)(smp_load_acquire(&slots[i].done) - seq) >= 0)
 			continue;
 		missing++;
-		if (send)
-			mk_cpu_nmi(apic_id);
+		if (again)
+			send(p, apic_id);
 	}
 	return missing;
 }
@@ -80,16 +109,16 @@ static u32 count_missing(struct mk_partition *p, u32 seq, bool send, u32 *online
 /* All CPUs of the partition obey, or the time is over: how many did not. */
 static u32 command(struct mk_partition *p, u32 op, unsigned int limit_ms)
 {
-	ktime_t now = ktime_get(), end = ktime_add_ms(now, limit_ms), again = now;
+	ktime_t now = ktime_get(), end = ktime_add_ms(now, limit_ms), next = now;
 	u32 seq = tell(p, op), missing, online;
-	bool send;
+	bool again;
 
 	for (;;) {
 		now = ktime_get();
-		send = ktime_compare(now, again) >= 0;
-		if (send)
-			again = ktime_add_ms(now, AGAIN_MS);
-		missing = count_missing(p, seq, send, &online);
+		again = ktime_compare(now, next) >= 0;
+		if (again)
+			next = ktime_add_ms(now, AGAIN_MS);
+		missing = count_missing(p, seq, again, &online);
 		if (!online)
 			return p->run_count;
 		if (!missing || ktime_after(now, end))
@@ -115,7 +144,7 @@ u32 mk_nmi_hold_now(struct mk_partition *p)
 			continue;
 		apic_id = READ_ONCE(slots[i].apic_id);
 		if (mk_cpu_held_by(apic_id, p))
-			mk_cpu_nmi(apic_id);
+			send(p, apic_id);
 	}
 	return seq;
 }

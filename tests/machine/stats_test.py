@@ -143,6 +143,7 @@ class Told(MachineTest):
             before = partition.query().doorbells
             time.sleep(1)  # the silence is the test
             assert partition.query().doorbells == before
+            assert partition.nmi(REGISTERS) == 2  # none is sent: it would wake what is in reset
             """)
         restore_the_limit()
         self.virsh("reset", "web")
