@@ -308,9 +308,10 @@ class Device(MachineTest):
         self.script(BOOT, EXPECT, """
             boot()
             reader, ahead = partition.console(), partition.console()
-            os.write(ahead, b"seq 100000; echo the-$((1+0))-end\\r")
+            # Nothing follows, no prompt either: each byte more would be a gap more.
+            os.write(ahead, b"seq 100000; echo the-$((1+0))-end; exec sleep 1000\\r")
             said = b""
-            while b"the-1-end" not in said[-4000:]:
+            while b"the-1-end\\r\\n" not in said[-4000:]:
                 said = said[-4000:] + os.read(ahead, 65536)
             expect("EPIPE", os.read, reader, 65536)
             assert len(os.read(reader, 65536)) == 65536
