@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The classes of tests: one function each, called with a Run.
 
-unit is GoogleTest programs that meson knows; wire, machine and style are Python unittest files in
-the folders of these names; sanitizer and thread are unit and wire in builds that watch them, and
-clients is wire with newer clients; fuzz is in fuzzing.py. What is in a class is found, never listed
-here.
+unit is GoogleTest programs that meson knows; commands, wire, machine and style are Python unittest
+files in the folders of these names; sanitizer and thread are unit and wire in builds that watch
+them, and clients is wire with newer clients; fuzz is in fuzzing.py. What is in a class is found,
+never listed here.
 """
 
 import dataclasses
@@ -164,6 +164,11 @@ def style(run):
     except Failed as error:
         run.results.failed("build", str(error))
     _python(run, run.root / "tests" / "style")
+
+
+def commands(run):
+    """The commands of virsh-ext, which are scripts that talk to nobody."""
+    _python(run, run.root / "tests" / "commands")
 
 
 def _wire(run, env=None, around=()):
