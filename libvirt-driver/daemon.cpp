@@ -140,13 +140,8 @@ void listen_on(Sockets& sockets, const Servers& servers, const DaemonConf& conf)
         servers.main.listen_tls(std::move(tcp), conf.tls);
 }
 
-// Runs the loop until a signal ends it.
-void run_loop(GMainLoop* loop, const DaemonOptions& options, domain::Driver& driver,
-              rpc::Server& server) {
-    const auto quit = [loop] { g_main_loop_quit(loop); };
-    const auto terminate = EventSource::on_signal(SIGTERM, quit);
-    const auto interrupt = EventSource::on_signal(SIGINT, quit);
-    const auto hang_up = EventSource::on_signal(SIGHUP, [&] { reload(options, server); });
+// Runs the loop until something ends it.
+void run_loop(GMainLoop* loop, domain::Driver& driver) {
     const auto heartbeats = EventSource::timer(1000, [&driver] { driver.look_at_heartbeats(); });
     log::info("ready");
     sd_notify(0, "READY=1");
@@ -184,10 +179,15 @@ void run_daemon(const DaemonOptions& options, std::unique_ptr<backend::Backend> 
     administered = {.servers = {{"virtmultikerneld", &server}, {"admin", &admin_server}},
                     .set_timeout = [&idle](unsigned timeout_s) { idle.set(timeout_s); },
                     .shut_down = quit};
+    // They stay until all has ended, when nobody looks at them any more: the default action of a
+    // second signal would cut the end short.
+    const auto terminate = EventSource::on_signal(SIGTERM, quit);
+    const auto interrupt = EventSource::on_signal(SIGINT, quit);
+    const auto hang_up = EventSource::on_signal(SIGHUP, [&] { reload(options, server); });
     listen_on(sockets, {server, admin_server}, conf);
     idle.set(options.timeout_s);
     server.run_in_background([&driver] { driver.autostart(); });
-    run_loop(loop.get(), options, driver, server);
+    run_loop(loop.get(), driver);
     driver.end_autostart();
     admin_server.stop();
     server.stop();
