@@ -69,6 +69,10 @@ void destroy(gpointer box) noexcept {
 
 EventSource::EventSource(GSource* source, GSourceFunc run, Function function) : source_(source) {
     g_source_set_callback(source_, run, new Function(std::move(function)), destroy);
+    // Else GLib takes the descriptor out of its poll set while the function runs and puts it back
+    // afterwards (block_source() in gmain.c), and each of both wakes its own loop: four system
+    // calls for a client's one. No function runs the loop, so none is called while it runs.
+    g_source_set_can_recurse(source_, TRUE);
     g_source_attach(source_, nullptr);
 }
 
