@@ -35,6 +35,9 @@ struct Call {
     Connection& connection;
     const Row& row;
 
+    // Null: this is a worker, which may wait. Else it is the loop thread, which may not: a handler
+    // that would have to makes it true and returns, and a worker calls it again.
+    bool* left_to_worker = nullptr;
     // Run in order after the reply was queued, if the handler did not throw: what they send
     // arrives after the reply. They must not block and not throw.
     std::vector<std::function<void()>> after_reply;

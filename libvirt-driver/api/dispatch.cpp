@@ -42,8 +42,14 @@ bool needs_open(int procedure) {
     throw Error(refusal->code, refusal->reason);
 }
 
-rpc::Answer answer_call(domain::Driver& driver, rpc::Session& session, int number,
-                        std::string_view arguments) {
+struct Request {
+    int number;
+    std::string_view arguments;
+    bool* left_to_worker = nullptr;  // Call's
+};
+
+rpc::Answer answer_call(domain::Driver& driver, rpc::Session& session, const Request& request) {
+    const int number = request.number;
     const auto procedure = find_procedure(number);
     // Clients look for these very words: they take them for "not supported".
     if (!procedure)
@@ -64,9 +70,10 @@ rpc::Answer answer_call(domain::Driver& driver, rpc::Session& session, int numbe
               .session = session,
               .connection = connection,
               .row = *row,
+              .left_to_worker = request.left_to_worker,
               .after_reply = {},
               .stream = {}};
-    protocol::Marshalled result = row->handler(call, arguments);
+    protocol::Marshalled result = row->handler(call, request.arguments);
     return {.ok = true,
             .payload = std::move(result.bytes),
             .after_reply = std::move(call.after_reply),
@@ -84,8 +91,9 @@ bool forwards(const rpc::Session& session, int number) {
            is_known(connection, session);
 }
 
-// Look-ups in what the daemon has in memory, under locks that nobody keeps. Others may have to
-// wait: for a disk, for the kernel, for a job.
+// Look-ups in what the daemon has in memory, under locks that nobody keeps; one that depends on the
+// domain leaves the rest to a worker. Others may have to wait: for a disk, for the kernel, for a
+// job.
 bool is_instant(int number) {
     switch (number) {
         case REMOTE_PROC_CONNECT_SUPPORTS_FEATURE:
@@ -99,6 +107,7 @@ bool is_instant(int number) {
         case REMOTE_PROC_DOMAIN_LOOKUP_BY_NAME:
         case REMOTE_PROC_DOMAIN_LOOKUP_BY_UUID:
         case REMOTE_PROC_DOMAIN_GET_AUTOSTART:
+        case REMOTE_PROC_DOMAIN_GET_INFO:
         case REMOTE_PROC_DOMAIN_GET_OS_TYPE:
         case REMOTE_PROC_DOMAIN_GET_STATE:
         case REMOTE_PROC_DOMAIN_HAS_MANAGED_SAVE_IMAGE:
@@ -116,24 +125,39 @@ rpc::Answer failed(const Error& error) {
     return {.ok = false, .payload = protocol::encode_error(error), .after_reply = {}, .stream = {}};
 }
 
-}  // namespace
-
 // Without memory even for an error there is nothing left to do but to end. The
 // partitions run on.
-rpc::Answer dispatch(domain::Driver& driver, rpc::Session& session, int procedure,
-                     std::string_view arguments) noexcept {
+rpc::Answer answer(domain::Driver& driver, rpc::Session& session, const Request& request) noexcept {
     try {
-        return answer_call(driver, session, procedure, arguments);
+        return answer_call(driver, session, request);
     } catch (const Error& error) {
-        log::debug("procedure {} of client {}: {}", procedure, name_of(session.peer()),
+        log::debug("procedure {} of client {}: {}", request.number, name_of(session.peer()),
                    log::escape(error.full_message()));
         return failed(error);
     } catch (const std::bad_alloc&) {
         std::abort();
     } catch (const std::exception& error) {
-        log::error("procedure {}: {}", procedure, error.what());
+        log::error("procedure {}: {}", request.number, error.what());
         return failed(Error(VIR_ERR_INTERNAL_ERROR, error.what()));
     }
+}
+
+std::optional<rpc::Answer> answer_at_once(domain::Driver& driver, rpc::Session& session, int number,
+                                          std::string_view arguments) {
+    if (!is_instant(number))
+        return std::nullopt;
+    bool left_to_worker = false;
+    rpc::Answer made =
+        answer(driver, session,
+               {.number = number, .arguments = arguments, .left_to_worker = &left_to_worker});
+    return left_to_worker ? std::nullopt : std::optional(std::move(made));
+}
+
+}  // namespace
+
+rpc::Answer dispatch(domain::Driver& driver, rpc::Session& session, int procedure,
+                     std::string_view arguments) noexcept {
+    return answer(driver, session, {.number = procedure, .arguments = arguments});
 }
 
 rpc::Program remote_program(domain::Driver& driver, access::Polkit& polkit, bool access_control,
@@ -154,8 +178,13 @@ rpc::Program remote_program(domain::Driver& driver, access::Polkit& polkit, bool
                     return !procedure || procedure->is_short ||
                            number == REMOTE_PROC_CONNECT_GET_ALL_DOMAIN_STATS;
                 },
-            // Who asks polkit waits for it.
-            .is_instant = access_control ? std::function<bool(int)>() : is_instant,
+            .answer_at_once =
+                [&driver, access_control](rpc::Session& session, int procedure,
+                                          std::string_view arguments) {
+                    // Who asks polkit waits for it.
+                    return access_control ? std::nullopt
+                                          : answer_at_once(driver, session, procedure, arguments);
+                },
             .call =
                 [&driver](rpc::Session& session, int procedure, std::string_view arguments) {
                     return dispatch(driver, session, procedure, arguments);

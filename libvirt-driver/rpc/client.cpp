@@ -185,9 +185,11 @@ bool Client::answers_later(const Program& program, const virNetMessageHeader& ca
 }
 
 void Client::run(const Program& program, const protocol::Frame& frame) {
-    if (program.is_instant && program.is_instant(frame.header.proc)) {
-        reply(frame.header, program.call(session_, frame.header.proc, frame.payload));
-        return;
+    if (program.answer_at_once) {
+        if (auto answer = program.answer_at_once(session_, frame.header.proc, frame.payload)) {
+            reply(frame.header, std::move(*answer));
+            return;
+        }
     }
     ++running_;
     const bool is_short = program.is_short && program.is_short(frame.header.proc);

@@ -117,8 +117,8 @@ struct Answer {
     std::optional<StreamEnd> stream;
 };
 
-// A set of calls under one number. `call` is called by workers, several at a time, and for instant
-// calls by the loop thread; the others by the loop thread. None throws.
+// A set of calls under one number. `call` is called by workers, several at a time; the others by
+// the loop thread. None throws.
 struct Program {
     unsigned number = 0;
     unsigned version = 0;
@@ -126,9 +126,10 @@ struct Program {
     std::function<void(Session&)> greet;
     // True if the call is known to be short: the workers kept for such calls may run it too.
     std::function<bool(int procedure)> is_short;
-    // True if it never blocks, not even on a disk or a kernel: it runs on the loop thread, which
-    // saves the way to a worker and back. May be absent.
-    std::function<bool(int procedure)> is_instant;
+    // On the loop thread, which saves the way to a worker and back: the answer, if nothing is to be
+    // waited for, not even a disk or a kernel; else nullopt, and a worker calls. May be absent.
+    std::function<std::optional<Answer>(Session&, int procedure, std::string_view arguments)>
+        answer_at_once;
     std::function<Answer(Session&, int procedure, std::string_view arguments)> call;
     // True if a client that is not authenticated may call it. Absent: nothing.
     std::function<bool(int procedure)> authenticates;

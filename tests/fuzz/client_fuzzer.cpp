@@ -57,7 +57,12 @@ mk::rpc::Program echo_program() {
     program.number = REMOTE_PROGRAM;
     program.version = REMOTE_PROTOCOL_VERSION;
     program.is_short = [](int procedure) { return procedure % 3 == 0; };
-    program.is_instant = [](int procedure) { return procedure % 5 == 0; };
+    program.answer_at_once = [](mk::rpc::Session& session, int procedure,
+                                std::string_view arguments) -> std::optional<mk::rpc::Answer> {
+        if (procedure % 5 != 0)
+            return std::nullopt;
+        return echo(session, procedure, arguments);
+    };
     program.call = echo;
     return program;
 }
