@@ -25,7 +25,7 @@
 #define MOST_PAGES	(SZ_128M >> PAGE_SHIFT)	/* at once: nobody else runs meanwhile */
 #define LOWEST		SZ_1M	/* the low window is not given up */
 #define MARGIN_DIVISOR	16	/* of all memory is left available, at least: */
-#define MARGIN_PAGES	(SZ_32M >> PAGE_SHIFT)
+#define MARGIN_PAGES	(SZ_32M >> PAGE_SHIFT)	/* and the size of the initramfs */
 
 struct piece {
 	unsigned long pfn;
@@ -40,9 +40,13 @@ static unsigned long held_pages;
 
 static int learn_range(struct resource *resource, void *arg)
 {
+	u64 image = READ_ONCE(mk_shared.host->image_start), start;
+	u64 image_end = image + READ_ONCE(mk_shared.host->image_bytes);
 	struct piece *more;
-	u64 start = max_t(u64, resource->start, LOWEST);
 
+	start = max_t(u64, resource->start, LOWEST);
+	if (start >= image && start < image_end)	/* the next boot's */
+		start = image_end;
 	if (resource->flags & IORESOURCE_SYSRAM_DRIVER_MANAGED || resource->end <= start)
 		return 0;
 	more = krealloc_array(boot, boot_count + 1, sizeof(*more), GFP_KERNEL);
@@ -128,9 +132,11 @@ static long kernel_pages(void)
 	return pages;
 }
 
+/* The next boot may have no more memory, and has the initramfs twice for a while. */
 static bool can_spare(unsigned long pages)
 {
-	long margin = max_t(long, totalram_pages() / MARGIN_DIVISOR, MARGIN_PAGES);
+	long initrd = PFN_UP(READ_ONCE(mk_shared.host->initrd_bytes));
+	long margin = max3((long)(totalram_pages() / MARGIN_DIVISOR), (long)MARGIN_PAGES, initrd);
 
 	return min(si_mem_available(), kernel_pages()) >= (long)pages + margin;
 }

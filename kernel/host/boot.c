@@ -366,6 +366,8 @@ static int place(struct mk_partition *p, const struct mk_load *args,
 		return ret;
 	p->entry = kernel + ENTRY_64_OFFSET;
 	p->kernel_end = kernel_end;
+	p->image_end = ALIGN(kernel_end + PAGE_ALIGN(initrd_bytes), MK_MEMORY_ALIGN);
+	p->initrd_bytes = initrd_bytes;
 	return 0;
 }
 

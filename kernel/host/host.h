@@ -179,6 +179,8 @@ struct mk_partition {
 	u64 control_start;
 	u64 entry;		/* of the kernel */
 	u64 kernel_end;		/* of what it needs mapped when it starts */
+	u64 image_end;		/* from @control_start on, what the same files need again */
+	u64 initrd_bytes;
 	struct mk_log log;
 	raw_spinlock_t nmi_lock;
 	u32 nmi_seq;		/* of the last NMI; @nmi_lock */

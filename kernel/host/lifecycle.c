@@ -80,6 +80,9 @@ int mk_partition_load(struct mk_partition *p, const struct mk_load *args,
 		mk_fail(message, ret, "a CPU does not answer the reset, the partition is lost");
 		goto end;
 	}
+	mutex_lock(&p->lock);
+	mk_memory_load(p);
+	mutex_unlock(&p->lock);
 	ret = mk_boot_load(p, args, cmdline, message);
 	mutex_lock(&p->lock);
 	if (!ret) {
@@ -113,6 +116,9 @@ static void write_host_page(struct mk_partition *p)
 	host->low_window_start = p->home.window->start;
 	host->low_window_bytes = MK_WINDOW_PAGES * PAGE_SIZE;
 	host->window_lent = MK_WINDOW_BOOT;
+	host->image_start = p->control_start;
+	host->image_bytes = p->image_end - p->control_start;
+	host->initrd_bytes = p->initrd_bytes;
 	mk_doorbell_start(p);
 	host->magic = MK_SHARED_MAGIC;
 }

@@ -205,14 +205,13 @@ static void set_above(struct mk_partition *p, u64 bytes, u32 state)
 		chunk->state = state;
 }
 
-/* Boot memory between @pfn and @end, but for the control area, is released. */
+/* Boot memory between @pfn and @end is released; never what the next boot needs. */
 static void release_boot(struct mk_partition *p, unsigned long pfn, unsigned long end)
 {
-	unsigned long control = p->control_start >> PAGE_SHIFT;
 	struct mk_chunks *owned = &p->memory->owned;
 	unsigned int i;
 
-	if (pfn < control + (MK_CONTROL_BYTES >> PAGE_SHIFT) && end > control)
+	if (pfn < p->image_end >> PAGE_SHIFT && end > p->control_start >> PAGE_SHIFT)
 		return;
 	for (i = 0; i < owned->count; i++) {
 		const struct mk_chunk *chunk = &owned->at[i];
@@ -287,6 +286,26 @@ void mk_memory_stopped(struct mk_partition *p)
 	mutex_lock(&p->memory->lock);
 	for (i = 0; i < owned->count; i++)
 		owned->at[i].state = owned->at[i].boot ? MK_RANGE_BOOT : MK_RANGE_TAKEN;
+	tidy(p->memory);
+	mutex_unlock(&p->memory->lock);
+}
+
+/**
+ * mk_memory_load - what the partition has is what the next app kernel boots with
+ * @p: the partition; its CPUs are reset
+ *
+ * Context: the partition's lock is held.
+ */
+void mk_memory_load(struct mk_partition *p)
+{
+	struct mk_chunks *owned = &p->memory->owned;
+	unsigned int i;
+
+	mutex_lock(&p->memory->lock);
+	for (i = 0; i < owned->count; i++) {
+		owned->at[i].state = MK_RANGE_BOOT;
+		owned->at[i].boot = true;
+	}
 	tidy(p->memory);
 	mutex_unlock(&p->memory->lock);
 }

@@ -180,6 +180,10 @@ static inline __u64 mk_nmi_pack(__u32 seq, __u32 op)
  * @window_lent: the wish for which the window is lent now; else another number
  * @low_window_start: physical address of the window below 1 MiB
  * @low_window_bytes: its size
+ * @image_start: physical address of the memory in which the kernel and the initramfs
+ *	were placed, and will be after a reset: not for the balloon
+ * @image_bytes: its size
+ * @initrd_bytes: size of the initramfs, for which there must be room, too
  * @apic_ids: of all CPUs that the app kernel can be given, the same until it is
  *	started again
  * @requests: one for each channel
@@ -199,7 +203,10 @@ struct mk_host_page {
 	__u32 window_lent;
 	__u64 low_window_start;
 	__u64 low_window_bytes;
-	__u8 reserved[160];
+	__u64 image_start;
+	__u64 image_bytes;
+	__u64 initrd_bytes;
+	__u8 reserved[136];
 	__u32 apic_ids[MK_SHARED_CPUS];
 	struct mk_host_request requests[MK_SHARED_CHANNELS];
 	__u64 nmi;

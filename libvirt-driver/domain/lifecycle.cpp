@@ -342,8 +342,11 @@ void Lifecycle::restart(const Job& job) {
     try {
         const BootFiles files = open_boot_files(context_, *definition);
         domain.running->asked_while_paused.reset();
+        give_back_unused_memory(context_, domain);
         context_.backend.stop(domain.uuid());
         stopped = true;
+        keep_memory(context_, job);
+        note_live(domain);
         note_agent(domain, false);
         forget_kernel_log(domain);
         domain.running->console->detach();
@@ -355,7 +358,6 @@ void Lifecycle::restart(const Job& job) {
             stop(job, ending_for(VIR_DOMAIN_SHUTOFF_FAILED));
         throw failed(error);
     }
-    domain.running->pending = {};  // it boots with all that it has now
     domain.set_state(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED);
     note_live(domain);
     listen(job.shared(), state);

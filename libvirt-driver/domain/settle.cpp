@@ -143,15 +143,17 @@ void settle_memory(const backend::Status& status, std::uint64_t align_kib, Defin
     live.memory_kib = std::max(live.memory_kib, live.current_memory_kib);
 }
 
+bool in_use(const MemoryDevice& device, const backend::Status& status) {
+    return std::any_of(status.memory.begin(), status.memory.end(), [&](const auto& range) {
+        return range.start_kib == device.base_kib && in_use(range.use);
+    });
+}
+
 // Memory devices that were there and whose memory is not.
 std::vector<MemoryDevice> drop_devices(const backend::Status& status, Definition& live) {
     std::vector<MemoryDevice> gone;
     std::erase_if(live.memory_devices, [&](const MemoryDevice& device) {
-        const bool there =
-            device.base_kib == 0 ||
-            std::any_of(status.memory.begin(), status.memory.end(), [&](const auto& range) {
-                return range.start_kib == device.base_kib && in_use(range.use);
-            });
+        const bool there = device.base_kib == 0 || in_use(device, status);
         if (!there)
             gone.push_back(device);
         return !there;
@@ -165,12 +167,7 @@ std::vector<MemoryDevice> add_devices(const std::vector<Pending>& answered,
                                       const backend::Status& status, Definition& live) {
     std::vector<MemoryDevice> added;
     for (const Pending& pending : answered) {
-        const bool used =
-            pending.device &&
-            std::any_of(status.memory.begin(), status.memory.end(), [&](const auto& range) {
-                return range.start_kib == pending.device->base_kib && in_use(range.use);
-            });
-        if (!used)
+        if (!pending.device || !in_use(*pending.device, status))
             continue;
         live.memory_devices.push_back(*pending.device);
         live.memory_kib += pending.device->size_kib;
@@ -276,6 +273,37 @@ bool settle(const Context& context, const Job& job, const backend::Status& seen)
                    job.domain().subject(), error.what());
         return false;
     }
+}
+
+void give_back_unused_memory(const Context& context, const Domain& domain) {
+    const backend::Status status = context.backend.status(domain.uuid());
+    if (status.state == backend::State::stopped)
+        return;  // now all that was added is unused
+    static_cast<void>(context.backend.remove_memory(domain.uuid()));
+    auto& asked = domain.running->pending.at(index(Channel::memory));
+    if (asked && asked->device && !in_use(*asked->device, status))
+        asked->device.reset();
+}
+
+void keep_memory(const Context& context, const Job& job) {
+    Domain& domain = job.domain();
+    const auto pending = std::exchange(domain.running->pending, {});
+    const auto& asked = pending.at(index(Channel::memory));
+    const auto device = asked ? asked->device : std::nullopt;
+    domain.update([&device](DomainFields& fields) {
+        auto live = std::make_shared<Definition>(*fields.view.live);
+        if (device) {  // it may have used it already
+            live->memory_devices.push_back(*device);
+            live->memory_kib += device->size_kib;
+        }
+        for (MemoryDevice& booted : live->memory_devices)
+            booted.base_kib = 0;
+        fields.view.live = live;
+        note_difference(fields.view);
+    });
+    if (device)
+        context.events.push(
+            {domain.identity(), DeviceEvent{DeviceChange::added, alias_of(*device)}});
 }
 
 }  // namespace mk::domain

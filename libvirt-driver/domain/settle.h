@@ -29,4 +29,10 @@ namespace mk::domain {
 // stays in the books, and the log says so. REQUIRES: active.
 bool settle(const Context& context, const Job& job, const backend::Status& status);
 
+// Around the stop of an app kernel that is to start again: it boots with all memory that the
+// partition has then. What was added is that of a memory device, if it was, but no range of its
+// own any more; what the app kernel was never given goes back first. Throw as the Backend.
+void give_back_unused_memory(const Context& context, const Domain& domain);
+void keep_memory(const Context& context, const Job& job);
+
 }  // namespace mk::domain

@@ -65,6 +65,75 @@ class Hotplug(MachineTest):
              ("type=2501", "resrc=vcpu reason=update WEB old-vcpu=2 new-vcpu=1", "res=success"),
              ("type=2500", "op=stop reason=destroyed WEB vm-pid=0", "res=success")])
 
+    def memory_kib(self):
+        """As dominfo says; what the module's books say is the same."""
+        used = int(re.search(r"Used memory:\s+(\d+)", self.virsh("dominfo", "web"))[1])
+        self.script(f"""
+            [(identity, _, _)] = Device().list()
+            partition = Device().open(identity)
+            assert partition.query().memory_bytes == {used} << 10, partition.query().memory_bytes
+            """)
+        return used
+
+    def reset(self, console):
+        """virsh reset; all that the partition has, the app kernel boots with."""
+        self.virsh("reset", "web")
+        console = console.comes_up_again()
+        self.script("""
+            [(identity, _, _)] = Device().list()
+            partition = Device().open(identity)
+            assert partition.ranges(TAKEN) == [] == partition.ranges(GIVEN), partition.memory()
+            assert partition.query().balloon_bytes == 0
+            """)
+        return console
+
+    def test_reset_keeps_what_came(self):
+        free = self.free_kib()
+        console = self.start("web", vcpus=2, vcpu_attributes=" current='1'", memory_mib=256,
+                             more="<maxMemory slots='2' unit='MiB'>768</maxMemory>")
+        plain = self.app_kib(console)
+        self.put("/root/dimm.xml", "<memory model='dimm'><target><size unit='MiB'>128</size>"
+                                   "<node>0</node></target></memory>")
+        self.virsh("setvcpus", "web", "2", "--live")
+        self.virsh("attach-device", "web", "/root/dimm.xml", "--live")
+        self.virsh("setmem", "web", "512M", "--live")
+        console = self.reset(console)
+        self.assertEqual(console.command("until [ $(nproc) = 2 ]; do usleep 100000; done; nproc"),
+                         "2")
+        self.assertEqual(self.count("--live", "--active"), 2)
+        self.assertEqual(self.memory_kib(), 512 * 1024)
+        self.assertGreater(self.app_kib(console), plain + 240 * 1024)
+        self.assertIn("<alias name='dimm0'/>", self.virsh("dumpxml", "web"))
+        self.virsh("detach-device", "web", "/root/dimm.xml", "--live")
+        self.assertNotIn("<alias name='dimm0'/>", self.virsh("dumpxml", "web"))
+        self.assertEqual(self.memory_kib(), 384 * 1024)
+        self.virsh("destroy", "web")
+        self.assertEqual(self.online_cpus(), self.cpus)
+        self.assertLess(free - self.free_kib(), 16 * 1024)
+
+    def test_reset_after_the_balloon_gave_all_it_could(self):
+        """The host may not have it any more: it boots with less, and its kernel finds its place."""
+        free = self.free_kib()
+        console = self.start("web", memory_mib=384)
+        plain = self.app_kib(console)
+        self.refused("setmem", "web", "32M", "--live", saying=["it has ", "KiB now"])
+        used = self.memory_kib()
+        self.assertLess(used, 288 * 1024)
+        for _ in range(2):
+            console = self.reset(console)
+            self.assertEqual(self.memory_kib(), used)
+            self.assertLess(self.app_kib(console), plain - (384 * 1024 - used) + 16 * 1024)
+        # It can have more again, up to what it is defined with.
+        now = self.app_kib(console)
+        self.virsh("setmem", "web", str(used + 64 * 1024), "--live")
+        self.assertEqual(self.memory_kib() - used, 128 * 1024)  # a block
+        self.assertEqual(self.app_kib(console) - now, 128 * 1024)
+        self.virsh("destroy", "web")
+        console = self.start_defined("web")
+        self.assertEqual((self.memory_kib(), self.app_kib(console)), (384 * 1024, plain))
+        self.virsh("destroy", "web")
+        self.assertLess(free - self.free_kib(), 16 * 1024)
+
     def test_clients_that_want_different_things_at_once(self):
         console = self.start("web", vcpus=3, vcpu_attributes=" current='1'", memory_mib=384,
                              more="<maxMemory slots='2' unit='MiB'>768</maxMemory>")

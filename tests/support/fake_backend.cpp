@@ -84,6 +84,9 @@ void FakeBackend::load(const Uuid& uuid, const Fd& kernel, const Fd& initrd,
     }
     check_cmdline(cmdline);
     partition.cmdline = cmdline;
+    for (auto& range : partition.status.memory)
+        range.use = backend::Use::boot;
+    partition.status.balloon_kib = 0;
     machine_->set_state(partition, State::loaded);
 }
 
@@ -115,6 +118,9 @@ void FakeBackend::stop(const Uuid& uuid) {
     if (partition.status.state == State::lost)
         throw Error(VIR_ERR_OPERATION_FAILED, "a CPU of the partition did not answer");
     partition.status.app.reset();
+    for (auto& range : partition.status.memory)
+        if (range.use == backend::Use::given)
+            range.use = backend::Use::taken;
     machine_->set_state(partition, State::stopped);
     machine_->end_consoles(partition);
 }

@@ -267,7 +267,7 @@ FakeBackend::Claimed FakeBackend::add_memory(const Uuid& uuid, const Claim& clai
 std::uint64_t FakeBackend::remove_memory(const Uuid& uuid) {
     const auto lock = machine_->enter("remove_memory", &uuid);
     backend::Status& status = machine_->find(uuid).status;
-    need(live(status.state));
+    need(status.state != State::lost);
     const std::uint64_t before_kib = status.memory_kib;
     std::erase_if(status.memory, [&status](const backend::MemoryRange& range) {
         const bool unused = range.use == Use::taken || range.use == Use::released;

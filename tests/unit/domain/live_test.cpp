@@ -192,6 +192,51 @@ TEST_F(LiveTest, MemoryGrowsInBlocksAndShrinks) {
                  "cannot resize the maximum memory on an active domain");
 }
 
+TEST_F(LiveTest, AResetKeepsWhatADomainHas) {
+    const std::string dimm =
+        "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>";
+    const Uuid web = start("<vcpu current='1'>2</vcpu>", growing);
+    driver->set_vcpus(web, {.vcpus = 2, .affect = live});
+    driver->set_memory(web, 384 * mib, false, live);
+    driver->change_device(web, dimm, Driver::DeviceAction::attach, live);
+    driver->reset(web);
+    wait_until_running(web);
+    (void)driver->status(web);
+    EXPECT_EQ(memory_mib(web), 512U);
+    EXPECT_EQ(vcpus(web), 2U);
+    ASSERT_THAT(view(web).live->memory_devices, SizeIs(1));
+    expect_books_agree(web);
+    driver->detach_alias(web, "dimm0", live);  // its memory is like any other's now
+    EXPECT_THAT(machine->asked().back().what, Request::balloon);
+    EXPECT_THAT(view(web).live->memory_devices, SizeIs(0));
+    EXPECT_EQ(view(web).live->memory_kib, 384 * mib);
+    expect_books_agree(web);
+}
+
+TEST_F(LiveTest, AResetKeepsADeviceThatAHungAppKernelWasOfferedAndNoneThatItRefused) {
+    impatient();
+    const std::string dimm =
+        "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>";
+    const Uuid web = start("<vcpu>1</vcpu>", growing);
+    machine->app_hangs(web);
+    EXPECT_ERROR(driver->change_device(web, dimm, Driver::DeviceAction::attach, live),
+                 VIR_ERR_OPERATION_TIMEOUT, "does not answer");
+    driver->reset(web);
+    wait_until_running(web);
+    EXPECT_TRUE(events.wait_for("web device dimm0 added"));
+    EXPECT_TRUE(events.wait_for("web memory 393216"));
+    EXPECT_THAT(view(web).live->memory_devices, SizeIs(1));
+    EXPECT_EQ(memory_mib(web), 384U);
+    machine->app_answers(web, Request::memory_add, {.error = ENOMEM});
+    EXPECT_ERROR(driver->change_device(web, dimm, Driver::DeviceAction::attach, live),
+                 VIR_ERR_OPERATION_FAILED, "cannot be attached");
+    driver->reset(web);
+    EXPECT_THAT(view(web).live->memory_devices, SizeIs(1));
+    EXPECT_EQ(memory_mib(web), 384U);
+    driver->destroy(web);
+    expect_nothing_held();
+}
+
 TEST_F(LiveTest, MemoryThatIsGivenUpInPartStaysGivenUp) {
     const Uuid web = start("<vcpu>1</vcpu>", growing);
     driver->set_memory(web, 512 * mib, false, live);

@@ -282,10 +282,11 @@ enum mk_range_state {
  * the app kernel takes them back when MK_REQUEST_BALLOON asks for a smaller balloon.
  * @node and @align_bytes mean nothing then.
  *
- * When the CPUs are reset, ranges that were added are MK_RANGE_TAKEN again: the
- * next app kernel does not see them until it is asked to add them. All others are
- * what it boots with; MK_MEMORY_RETURN in state stopped, before MK_LOAD, brings back what
- * the last one gave up.
+ * When the CPUs are reset, ranges that were added are MK_RANGE_TAKEN again, until
+ * MK_LOAD: the next app kernel boots with all that the partition has then.
+ * MK_MEMORY_RETURN in state stopped, before MK_LOAD, brings back what the last one
+ * gave up. What holds the image is never given up, so the same files can be loaded
+ * again.
  *
  * Return: 0 or -1 with ENOMEM (message says how much there was), EBUSY, EINTR,
  * ECANCELED and the general ones; on failure nothing was taken.
