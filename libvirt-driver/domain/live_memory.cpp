@@ -107,9 +107,10 @@ Outcome deflate(LiveChange& change, std::uint64_t size_kib) {
 }
 
 void grow(LiveChange& change, std::uint64_t size_kib, std::uint64_t block_kib) {
+    const std::uint64_t align_kib = change.context().backend.limits().memory_align_kib;
     const auto have = [&change] { return used_kib(change.status()); };
     const Outcome deflated =
-        settled(change, [&] { return deflate(change, round_up(size_kib - have(), block_kib)); });
+        settled(change, [&] { return deflate(change, round_up(size_kib - have(), align_kib)); });
     if (!deflated.done())
         fail(change, deflated, fmt::format("memory cannot grow to {} KiB", size_kib));
     if (have() >= size_kib)
@@ -170,9 +171,10 @@ Outcome inflate(LiveChange& change, std::uint64_t size_kib) {
 }
 
 void shrink(LiveChange& change, std::uint64_t size_kib, std::uint64_t block_kib) {
+    const std::uint64_t align_kib = change.context().backend.limits().memory_align_kib;
     const auto too_many = [&] {
         const std::uint64_t have_kib = used_kib(change.status());
-        return have_kib > size_kib ? (have_kib - size_kib) / block_kib * block_kib : 0;
+        return have_kib > size_kib ? (have_kib - size_kib) / align_kib * align_kib : 0;
     };
     Outcome outcome = settled(change, [&] { return take_added(change, too_many(), block_kib); });
     if (outcome.answered && too_many() != 0)
@@ -297,9 +299,10 @@ void resize_memory(LiveChange& change, std::uint64_t size_kib) {
     const DomainView view = change.view();
     if (view.live->current_memory_kib != size_kib)
         log::info(
-            "domain '{}' was to have {} KiB of memory and has {} KiB: it moves in blocks of "
-            "{} KiB",
-            log::Subject{view.name, view.uuid}, size_kib, view.live->current_memory_kib, block_kib);
+            "domain '{}' was to have {} KiB of memory and has {} KiB: memory is added and removed "
+            "in blocks of {} KiB, the balloon's in {} KiB",
+            log::Subject{view.name, view.uuid}, size_kib, view.live->current_memory_kib, block_kib,
+            change.context().backend.limits().memory_align_kib);
 }
 
 void attach_memory(LiveChange& change, MemoryDevice device) {

@@ -49,4 +49,11 @@ class Blocks(MachineTest):
         self.assertEqual(self._used_kib(), before + BLOCK_KIB)
         self.virsh("setmem", "web", "512M", "--live")
         self.assertEqual(self._used_kib(), before)
+        # What it booted with is less than a block; the balloon gives a part of it.
+        total = int(console.command("grep MemTotal: /proc/meminfo").split()[1])
+        for mib in (400, 450, 512):
+            self.virsh("setmem", "web", f"{mib}M", "--live")
+            self.assertEqual(self._used_kib(), mib * 1024)
+            now = int(console.command("grep MemTotal: /proc/meminfo").split()[1])
+            self.assertEqual(total - now, before - mib * 1024)
         self.assertEqual(console.command("dmesg | grep -E 'BUG|WARNING|soft lockup|stall'"), "")

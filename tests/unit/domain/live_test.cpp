@@ -192,6 +192,15 @@ TEST_F(LiveTest, MemoryGrowsInBlocksAndShrinks) {
                  "cannot resize the maximum memory on an active domain");
 }
 
+TEST_F(LiveTest, TheBalloonIsNotHeldToBlocks) {
+    const Uuid web = start("<vcpu>1</vcpu>");
+    driver->set_memory(web, 200 * mib, false, live);
+    EXPECT_EQ(memory_mib(web), 200U);
+    driver->set_memory(web, 210 * mib + 1, false, live);
+    EXPECT_EQ(view(web).live->current_memory_kib, 212 * mib);
+    expect_books_agree(web);
+}
+
 TEST_F(LiveTest, AResetKeepsWhatADomainHas) {
     const std::string dimm =
         "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>";
