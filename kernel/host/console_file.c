@@ -7,6 +7,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/poll.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -117,6 +118,23 @@ static bool readable(struct console *console)
 	return yes;
 }
 
+/* Not wait_event(): what is looked at in between takes the lock, which may sleep, too. */
+static int wait_until_readable(struct console *console)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	wait_queue_head_t *news = &console->p->wait;
+	int ret = 0;
+
+	add_wait_queue(news, &wait);
+	while (!ret && !readable(console)) {
+		wait_woken(&wait, TASK_INTERRUPTIBLE, MAX_SCHEDULE_TIMEOUT);
+		if (signal_pending(current))
+			ret = -ERESTARTSYS;
+	}
+	remove_wait_queue(news, &wait);
+	return ret;
+}
+
 static ssize_t console_read(struct file *file, char __user *to, size_t want,
 			    loff_t *offset)
 {
@@ -136,8 +154,7 @@ static ssize_t console_read(struct file *file, char __user *to, size_t want,
 			return ret;
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
-		ret = wait_event_interruptible(console->p->wait,
-					       readable(console));
+		ret = wait_until_readable(console);
 		if (ret)
 			return ret;
 	}
