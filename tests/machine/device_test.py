@@ -11,7 +11,7 @@ BOOT = f"""
 partition = Device().create(uuid.uuid4().bytes, "test")
 partition.add_memory(256 << 20)
 partition.add_cpus([3])
-version = os.uname().release
+version = app_release()
 initrd = with_loader("{INITRD}", "/tmp/test.img", version)
 poll = select.poll()
 poll.register(partition.fd, select.POLLIN | select.POLLPRI)

@@ -19,7 +19,7 @@ PRELUDE = f"""
 FAULTS = "/sys/kernel/debug/multikernel/"
 BLOCK = 128 << 20
 device = Device()
-version = os.uname().release
+version = app_release()
 initrd = with_loader("{INITRD}", "/tmp/test.img", version)
 poll = select.poll()
 
@@ -105,6 +105,7 @@ class Faults(MachineTest):
         self.addCleanup(self.run_in, "umount /sys/kernel/debug && rmmod multikernel_host && "
                         "modprobe multikernel_host && systemctl start virtmultikerneld.socket "
                         "virtmultikerneld-ro.socket virtmultikerneld.service")
+        self.addCleanup(self.check_leaks)  # it names what is loaded now
 
     def test_every_step_that_fails_leaves_nothing_behind(self):
         before = self.free_kib()

@@ -121,7 +121,8 @@ class Lost(MachineTest):
     def test_partition_with_a_deaf_cpu_is_lost_and_keeps_everything(self):
         before = self.online_cpus()
         self.start("web", vcpu_attributes=" cpuset='2'").leave()
-        self.put("/root/mk_test_deaf.ko", self.kernel_module("mk_test_deaf"))
+        module = self.kernel_module("mk_test_deaf", self.run_in("uname -r"))
+        self.put("/root/mk_test_deaf.ko", module)
         self.run_in("insmod /root/mk_test_deaf.ko")
         self.refused("destroy", "web", saying=["web", "does not answer", "reset"])
         self.run_in("rmmod mk_test_deaf")

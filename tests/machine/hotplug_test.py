@@ -5,7 +5,7 @@ from lib.testing import INITRD, MachineTest
 
 BOOT = f"""
 import errno
-version = os.uname().release
+version = app_release()
 initrd = with_loader("{INITRD}", "/tmp/test.img", version)
 
 def start(name, cpus, spares=(), memory_mib=128, cmdline="quiet"):

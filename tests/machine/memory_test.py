@@ -13,7 +13,7 @@ BLOCK = 128 << 20
 partition = Device().create(uuid.uuid4().bytes, "moving")
 partition.add_memory(320 << 20)
 partition.add_cpus([3])
-initrd = with_loader("{INITRD}", "/tmp/test.img", os.uname().release)
+initrd = with_loader("{INITRD}", "/tmp/test.img", app_release())
 poll = select.poll()
 poll.register(partition.fd, select.POLLIN | select.POLLPRI)
 

@@ -14,7 +14,7 @@ class Start(MachineTest):
 
     def test_app_kernel_is_what_the_definition_says(self):
         console = self.start("web", memory_mib=256)
-        self.assertEqual(console.command("uname -r"), self.run_in("uname -r"))
+        self.assertEqual(console.command("uname -r"), self.app_release())
         self.assertEqual(console.command("grep -c ^processor /proc/cpuinfo"), "1")
         total_kib = int(console.command("sed -n 's/MemTotal: *\\([0-9]*\\).*/\\1/p' /proc/meminfo"))
         # Less what the kernel keeps for itself: its image, struct pages, our control area.
@@ -82,8 +82,8 @@ class Start(MachineTest):
         self.assertIn("kvm_intel", console.command("cat /proc/cmdline"))
 
     def test_kvm_module_is_refused_by_the_app_kernel(self):
-        module = subprocess.run(self.command("cat /lib/modules/$(uname -r)/kernel/arch/x86/kvm/"
-                                             "kvm-amd.ko"), check=True,
+        module = subprocess.run(self.command(f"cat /lib/modules/{self.app_release()}/kernel/"
+                                             "arch/x86/kvm/kvm-amd.ko"), check=True,
                                 stdout=subprocess.PIPE).stdout
         console = self.start("web", initrd=self.initrd_with("kvm-amd.ko", module))
         console.command("insmod /kvm-amd.ko")

@@ -91,7 +91,7 @@ class Told(MachineTest):
         self.assertGreater(int(stats["cpu.user"]) + int(stats["cpu.system"]), 10**7)
         kib = int(console.command("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"))
         self.assertEqual(int(stats["balloon.available"]), kib)
-        self.assertIn(self.run_in("uname -r"), self.virsh("guestinfo", "web", "--os"))
+        self.assertIn(self.app_release(), self.virsh("guestinfo", "web", "--os"))
         self.virsh("cpu-stats", "web")
 
     def test_watchdog_resets_one_that_hangs(self):

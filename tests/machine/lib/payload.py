@@ -5,6 +5,7 @@ It holds the boot script and modules, and a tree that the script lays over the r
 system: settings, this boot's keys, kernel modules, and the product as `meson install` puts it.
 """
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -46,19 +47,25 @@ def build(work, kernel, product, keys):
     """Makes and returns work/initramfs.
 
     kernel: the Kernel to boot; product: a meson build folder, or None for a machine without
-    the product; keys: {path in the machine: local file}.
+    the product; keys: {path in the machine: local file}. The kernel at /vmlinuz, which app kernels
+    are started from, is the same, or the one whose version is in $APP_KERNEL.
     """
     tree = work / "initramfs.d"
     payload = tree / "payload"
     _boot_part(tree, kernel)
     shutil.copytree(FILES / "root", payload)
+    app_version = os.environ.get("APP_KERNEL")
+    app = kernels.Kernel(app_version) if app_version else kernel
     if product:
         _install_product(product, payload)
-        _build_modules(payload, kernel)
     for place, source in keys.items():
         shutil.copy(source, payload / place)
     _settings(payload)
-    _add_modules(payload, kernel)
+    for each in {kernel, app}:
+        if product:
+            _build_modules(payload, each)
+        _add_modules(payload, each)
+    (payload / "vmlinuz").symlink_to(f"boot/{app.image.name}")
     archive = work / "initramfs"
     with open(archive, "wb") as out:
         names = subprocess.Popen(["find", ".", "-print0"], cwd=tree, stdout=subprocess.PIPE)
@@ -132,4 +139,3 @@ def _add_modules(payload, kernel):
     cache.check(["/sbin/depmod", "-b", payload / "usr", kernel.version])
     (payload / "boot").mkdir(exist_ok=True)
     shutil.copy(kernel.image, payload / "boot")
-    (payload / "vmlinuz").symlink_to(f"boot/{kernel.image.name}")

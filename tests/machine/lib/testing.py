@@ -32,7 +32,7 @@ USERSPACE_UP = "multikernel: userspace is up"
 PROMPT = "root@app:"
 LIMIT_S = 120 * PATIENCE  # for anything an app kernel does; emulation on a busy computer is slow
 COMPLAINT = re.compile(r"\bBUG\b|WARNING:|Oops|rcu:? .*(stall|detected)|soft lockup|hard LOCKUP|"
-                       r"Call Trace|general protection|blocked for more than|lost the CPU")
+                       r"Call Trace|general protection|blocked for more than|lost the CPU|UBSAN:")
 # libvirt's virDomainEventType
 DEFINED, UNDEFINED, STARTED, SUSPENDED, RESUMED, STOPPED, SHUTDOWN, PMSUSPENDED, CRASHED = range(9)
 
@@ -83,6 +83,14 @@ class MachineTest(unittest.TestCase):
         self.cpus = self.run_in("cat /sys/devices/system/cpu/online")
         self.addCleanup(self._check_clean)
         self.addCleanup(self._remove_domains if self.uses_daemon else self._remove_partitions)
+
+    @classmethod
+    def tearDownClass(cls):
+        if _machines:
+            test = cls()
+            test.machine = next(iter(_machines.values()))
+            test.check_leaks()
+        super().tearDownClass()
 
     def run(self, result=None):
         before = len(result.failures) + len(result.errors) if result else 0
@@ -177,10 +185,14 @@ class MachineTest(unittest.TestCase):
         """Another terminal at the console of a running domain."""
         return Console(self, name, "console", name)
 
-    def kernel_module(self, name):
-        """The bytes of a module of tests/support/modules, for the machine's kernel."""
+    def app_release(self):
+        """What `uname -r` says in app kernels."""
+        return self.run_in("readlink /vmlinuz").split("vmlinuz-")[1]
+
+    def kernel_module(self, name, release=None):
+        """The bytes of a module of tests/support/modules, for app kernels if no other is named."""
         with tempfile.TemporaryDirectory() as work:
-            headers = kernel.Kernel(self.run_in("uname -r")).headers
+            headers = kernel.Kernel(release or self.app_release()).headers
             cache.check(["make", "-C", TOP / "tests/support/modules", f"HEADERS={headers}",
                          f"OUTPUT={work}"])
             return pathlib.Path(work, f"{name}.ko").read_bytes()
@@ -253,6 +265,17 @@ class MachineTest(unittest.TestCase):
         self.assertEqual(self.online_cpus(), self.cpus, "CPUs did not come back")
         news = self.run_in("dmesg").splitlines()[self.seen_dmesg:]
         self.assertEqual([line for line in news if COMPLAINT.search(line)], [])
+
+    def check_leaks(self):
+        """A kernel that looks for leaks, see debug-kernel, has found none of the host module."""
+        # Twice: only what was found without a reference before, and did not change, is reported.
+        found = self.run_in("""
+            grep -qw kmemleak_scan /proc/kallsyms || exit 0
+            mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
+            cd /sys/kernel/debug && echo scan >kmemleak && echo scan >kmemleak && cat kmemleak
+            """)
+        reports = found.split("unreferenced object ")
+        self.assertEqual([each for each in reports if "[multikernel_host]" in each], [])
 
     def _tell_why(self):
         try:

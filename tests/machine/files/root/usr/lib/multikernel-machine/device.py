@@ -279,6 +279,11 @@ def cpio(entries):
     return archive
 
 
+def app_release():
+    """What `uname -r` says in app kernels that are started from /vmlinuz."""
+    return os.readlink("/vmlinuz").split("vmlinuz-")[1]
+
+
 def with_loader(initrd, path, version):
     """Writes to `path` the initramfs and our loader and module, as the daemon joins them."""
     with open("/usr/libexec/multikernel/init", "rb") as loader, \
