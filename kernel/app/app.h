@@ -92,6 +92,7 @@ int mk_memory_remove(const struct mk_request_copy *request, u64 *value);
 /* balloon.c */
 int mk_balloon_init(void);
 void mk_balloon_exit(void);
+u64 mk_balloon_bytes(void);
 int mk_balloon_set(const struct mk_request_copy *request, u64 *value);
 
 /* cpus.c */

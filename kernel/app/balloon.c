@@ -327,6 +327,17 @@ static int deflate(const struct mk_request_copy *request)
 }
 
 /**
+ * mk_balloon_bytes - how large the balloon is
+ *
+ * Context: any; the memory channel has no other request meanwhile.
+ * Return: its size.
+ */
+u64 mk_balloon_bytes(void)
+{
+	return PFN_PHYS(held_pages);
+}
+
+/**
  * mk_balloon_set - have the balloon be of a size
  * @request: bytes: how large
  * @value: out: how large it is

@@ -145,8 +145,8 @@ static const struct irq_domain_ops domain_ops = {
 
 static irqreturn_t doorbell_handler(int irq, void *arg)
 {
-	mk_cpus_check();
 	mk_request_check();
+	mk_cpus_check();
 	mk_console_check();
 	mk_nmi_print();
 	return IRQ_HANDLED;

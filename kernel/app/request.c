@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the host asks for: takes the request of each channel, has the file that it
- * belongs to do it, and answers. A request that takes its time, or never ends,
- * keeps its own channel only.
+ * belongs to do it, and answers. What needs no time is answered where it is found,
+ * in the doorbell's interrupt; all else by the work of its channel, so that a request
+ * that takes its time, or never ends, keeps that channel only.
  */
+#include <linux/bitops.h>
 #include <linux/errno.h>
 #include <linux/reboot.h>
 #include <linux/sched.h>
@@ -14,9 +16,13 @@
 
 #include "app.h"
 
+#define TAKEN	0	/* bit of channel.flags: somebody works on @request */
+
 struct channel {
 	struct work_struct work;
+	unsigned long flags;
 	u32 seen;
+	struct mk_request_copy request;
 };
 
 static struct channel channels[MK_SHARED_CHANNELS];
@@ -37,7 +43,8 @@ static void press_sysrq(u8 key)
 	sysrq_toggle_support(mask);
 }
 
-static int take(const struct mk_request_copy *request, u64 *value)
+/* Does it, if that is a matter of a moment, and in any context; else -EINPROGRESS. */
+static int take_now(const struct mk_request_copy *request, u64 *value)
 {
 	switch (request->op) {
 	/* both only queue work that runs /sbin/poweroff or /sbin/reboot, and forces it */
@@ -47,6 +54,19 @@ static int take(const struct mk_request_copy *request, u64 *value)
 	case MK_APP_REQUEST_REBOOT:
 		orderly_reboot();
 		return 0;
+	case MK_APP_REQUEST_BALLOON:
+		if (request->bytes != mk_balloon_bytes())
+			return -EINPROGRESS;
+		*value = request->bytes;
+		return 0;
+	default:
+		return -EINPROGRESS;
+	}
+}
+
+static int take(const struct mk_request_copy *request, u64 *value)
+{
+	switch (request->op) {
 	case MK_APP_REQUEST_SYSRQ:
 		press_sysrq(request->arg);
 		return 0;
@@ -65,28 +85,67 @@ static int take(const struct mk_request_copy *request, u64 *value)
 	}
 }
 
+static void answer(struct channel *channel, int result, u64 value)
+{
+	struct mk_app_answer *to = &mk_shared.page->answers[channel - channels];
+	u32 seq = channel->request.seq;
+
+	WRITE_ONCE(to->result, result);
+	WRITE_ONCE(to->value, value);
+	WRITE_ONCE(channel->seen, seq);
+	/* until the host has the number it asks for nothing else */
+	clear_bit_unlock(TAKEN, &channel->flags);
+	/* the result before its number */
+	virt_store_release(&to->done, seq);
+	virt_mb();	/* the answer before the ring */
+	mk_ring_host();
+}
+
 static void take_request(struct work_struct *work)
 {
 	struct channel *channel = container_of(work, struct channel, work);
+	u64 value = 0;
+	int result = take(&channel->request, &value);
+
+	answer(channel, result, value);
+}
+
+/* The caller has taken the channel, and keeps it if there is nothing new. */
+static bool begin(struct channel *channel)
+{
 	u32 number = channel - channels;
 	const struct mk_host_request *from = &mk_shared.host->requests[number];
-	struct mk_app_answer *answer = &mk_shared.page->answers[number];
-	struct mk_request_copy request = { .channel = number };
+	struct mk_request_copy *request = &channel->request;
 	u64 value = 0;
+	int result;
 
-	request.seq = virt_load_acquire(&from->seq); /* before what it is about */
-	if (request.seq == channel->seen)
-		return;
-	request.op = READ_ONCE(from->op);
-	request.arg = READ_ONCE(from->arg);
-	request.bytes = READ_ONCE(from->bytes);
-	WRITE_ONCE(answer->result, take(&request, &value));
-	WRITE_ONCE(answer->value, value);
-	/* the result before its number */
-	virt_store_release(&answer->done, request.seq);
-	WRITE_ONCE(channel->seen, request.seq);
-	virt_mb();	/* the answer before the ring */
-	mk_ring_host();
+	request->channel = number;
+	request->seq = virt_load_acquire(&from->seq); /* before what it is about */
+	if (request->seq == channel->seen)
+		return false;
+	request->op = READ_ONCE(from->op);
+	request->arg = READ_ONCE(from->arg);
+	request->bytes = READ_ONCE(from->bytes);
+	result = take_now(request, &value);
+	if (result == -EINPROGRESS)
+		queue_work(system_unbound_wq, &channel->work);
+	else
+		answer(channel, result, value);
+	return true;
+}
+
+/* A channel that is taken has no news that its holder does not see. */
+static void look(struct channel *channel)
+{
+	const struct mk_host_request *from = &mk_shared.host->requests[channel - channels];
+
+	while (READ_ONCE(from->seq) != READ_ONCE(channel->seen) &&
+	       !test_and_set_bit_lock(TAKEN, &channel->flags)) {
+		if (begin(channel))
+			return;
+		clear_bit_unlock(TAKEN, &channel->flags);
+		smp_mb__after_atomic();	/* before the next look: a ring may have come */
+	}
 }
 
 /**
@@ -111,8 +170,7 @@ void mk_request_check(void)
 	u32 i;
 
 	for (i = 0; i < MK_SHARED_CHANNELS; i++)
-		if (READ_ONCE(mk_shared.host->requests[i].seq) != READ_ONCE(channels[i].seen))
-			queue_work(system_unbound_wq, &channels[i].work);
+		look(&channels[i]);
 	if (wq_has_sleeper(&mk_request_wait))
 		wake_up_all(&mk_request_wait);
 }

@@ -167,6 +167,7 @@ int mk_partition_stop(struct mk_partition *p);
 int mk_partition_destroy(struct mk_partition *p);
 int mk_partition_request(struct mk_partition *p, struct mk_request *request);
 int mk_partition_withdraw(struct mk_partition *p, u32 channel);
+void mk_partition_learn(struct mk_partition *p);
 void mk_partition_query(struct mk_partition *p, struct mk_query *query);
 void mk_escape(char *to, size_t size, const char *from, size_t count);
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Doorbells: an interrupt of the host for each app kernel, which that may raise,
- * and the interrupt of an app kernel that the host may. The handler schedules
- * work, and stops who rings too often; what the news is, is partition.c's matter.
+ * and the interrupt of an app kernel that the host may. The handler wakes who waits
+ * for an answer, schedules work, and stops who rings too often; what the news is, is
+ * partition.c's matter.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -143,6 +144,9 @@ static irqreturn_t rung(int irq, void *arg)
 	}
 	if (++bell->in_window > mk_doorbell_limit() / WINDOWS_PER_SECOND)
 		stop_flood(p, now);
+	/* who waits for an answer looks himself, the work may take its time */
+	if (READ_ONCE(p->unanswered))
+		wake_up_all(&p->wait);
 	queue_work(mk_queue, &p->work);
 	return IRQ_HANDLED;
 }

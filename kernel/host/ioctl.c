@@ -45,6 +45,16 @@ static const struct mk_ioctl *find(const struct mk_ioctl *table, size_t count,
 	return NULL;
 }
 
+/* As copy_struct_from_user(), for a structure of which only the header is read. */
+static int copy_header(void *args, size_t known, void __user *from, u32 size)
+{
+	int zero = size > known ? check_zeroed_user(from + known, size - known) : 1;
+
+	if (zero <= 0)
+		return zero ?: -E2BIG;
+	return copy_from_user(args, from, sizeof(struct header)) ? -EFAULT : 0;
+}
+
 /* Copies the structure in; the size inside of it counts, not the command's. */
 static int copy_in(const struct mk_ioctl *entry, void *args, void __user *from)
 {
@@ -56,8 +66,11 @@ static int copy_in(const struct mk_ioctl *entry, void *args, void __user *from)
 		return -EFAULT;
 	if (header.size < sizeof(header))
 		return -EINVAL;
-	ret = copy_struct_from_user(args, _IOC_SIZE(entry->command), from,
-				    header.size);
+	if (entry->out)
+		ret = copy_header(args, _IOC_SIZE(entry->command), from, header.size);
+	else
+		ret = copy_struct_from_user(args, _IOC_SIZE(entry->command), from,
+					    header.size);
 	if (ret)
 		return ret;
 	memcpy(&header, args, sizeof(header));

@@ -17,6 +17,7 @@
  * @message_bytes: offset of its size
  * @fd: offset of the file descriptor that the call returns
  * @flags: those that it knows
+ * @out: nothing but size and flags is read, all the rest is returned
  *
  * An offset of 0 means "has none": a structure begins with none of these.
  */
@@ -28,6 +29,7 @@ struct mk_ioctl {
 	u16 message_bytes;
 	u16 fd;
 	u32 flags;
+	bool out;
 };
 
 #define MK_OFFSET(type, field)	offsetof(struct type, field)

@@ -131,6 +131,7 @@ static void prepare_start(struct mk_partition *p, u64 begin)
 	mk_boot_place_window(p);
 	mk_console_start(p);
 	memset(p->answers, 0, sizeof(p->answers));
+	WRITE_ONCE(p->unanswered, 0);
 	memset(p->panic, 0, sizeof(p->panic));
 	p->wake_ns = 0;
 	p->module_ns = 0;
@@ -291,6 +292,7 @@ static void post(struct mk_partition *p, u32 channel, const struct mk_request *r
 	answer->op = request->op;
 	answer->arg = request->arg;
 	answer->posted++;
+	WRITE_ONCE(p->unanswered, p->unanswered | BIT(channel));
 	/* after what is asked for, and in front of the interrupt */
 	smp_store_release(&to->seq, answer->posted);
 	smp_mb();	/* an APIC access does not order memory by itself */
@@ -362,6 +364,44 @@ int mk_partition_withdraw(struct mk_partition *p, u32 channel)
 	}
 	mutex_unlock(&p->lock);
 	return ret;
+}
+
+static void learn_answer(struct mk_partition *p, u32 channel)
+{
+	struct mk_app_answer *said = &mk_app_page(p)->answers[channel];
+	struct mk_answer *answer = &p->answers[channel];
+	/* before what belongs to it */
+	u32 done = smp_load_acquire(&said->done);
+
+	if (done != answer->posted || done == answer->done)
+		return;
+	answer->result = clamp(READ_ONCE(said->result), -MAX_ERRNO, 0);
+	answer->value = READ_ONCE(said->value);
+	answer->done = done;
+	WRITE_ONCE(p->unanswered, p->unanswered & ~BIT(channel));
+	if (channel == MK_CHANNEL_MEMORY)
+		mk_memory_answered(p);
+	else if (channel == MK_CHANNEL_CPU)
+		mk_cpu_answered(p, answer);
+	p->answered++;
+	wake_up_all(&p->wait);
+}
+
+/**
+ * mk_partition_learn - has the app kernel answered?
+ * @p: the partition
+ *
+ * Context: the partition's lock is held.
+ */
+void mk_partition_learn(struct mk_partition *p)
+{
+	unsigned long unanswered = p->unanswered;
+	u32 channel;
+
+	if (p->destroyed || !mk_state_live(p->state))
+		return;
+	for_each_set_bit(channel, &unanswered, MK_CHANNELS)
+		learn_answer(p, channel);
 }
 
 /**

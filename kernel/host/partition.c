@@ -114,33 +114,13 @@ static void learn_state(struct mk_partition *p, u32 said)
 	mk_partition_set_state(p, states[said]);
 }
 
-static void learn_answer(struct mk_partition *p, u32 channel)
-{
-	struct mk_app_answer *said = &mk_app_page(p)->answers[channel];
-	struct mk_answer *answer = &p->answers[channel];
-	/* before what belongs to it */
-	u32 done = smp_load_acquire(&said->done);
-
-	if (done != answer->posted || done == answer->done)
-		return;
-	answer->result = clamp(READ_ONCE(said->result), -MAX_ERRNO, 0);
-	answer->value = READ_ONCE(said->value);
-	answer->done = done;
-	if (channel == MK_CHANNEL_MEMORY)
-		mk_memory_answered(p);
-	else if (channel == MK_CHANNEL_CPU)
-		mk_cpu_answered(p, answer);
-	p->answered++;
-	wake_up_all(&p->wait);
-}
-
 /* The doorbell rang, or somebody may have rung in vain: is there news? */
 static void look(struct work_struct *work)
 {
 	struct mk_partition *p = container_of(work, struct mk_partition, work);
 	struct mk_app_page *app;
 	bool more = false, settling = false;
-	u32 said, channel;
+	u32 said;
 	u64 written;
 
 	mutex_lock(&p->lock);
@@ -157,8 +137,7 @@ static void look(struct work_struct *work)
 	more = mk_console_drain(p);
 	if (p->log.written != written)
 		wake_up_all(&p->wait);
-	for (channel = 0; channel < MK_CHANNELS; channel++)
-		learn_answer(p, channel);
+	mk_partition_learn(p);
 	if (said != MK_APP_NONE)
 		mk_window_look(p);
 	learn_state(p, said);

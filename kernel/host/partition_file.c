@@ -245,15 +245,13 @@ static int do_query(void *context, void *args, struct mk_call *call)
 	struct handle *handle = context;
 	struct mk_query *query = args;
 	struct mk_partition *p = handle->p;
-	u32 size = query->size;
 	int ret = 0;
 
-	memset(query, 0, sizeof(*query));
-	query->size = size;
 	mutex_lock(&p->lock);
 	if (p->destroyed) {
 		ret = -ENODEV;
 	} else {
+		mk_partition_learn(p);
 		mk_partition_query(p, query);
 		handle->seen_generation = p->generation;
 		handle->seen_answers = p->answered;
@@ -419,7 +417,7 @@ static const struct mk_ioctl partition_entries[] = {
 	{ MK_NMI, do_nmi },
 	{ MK_QUERY_REGISTERS, do_query_registers,
 	  { MK_OFFSET(mk_query_registers, pad) } },
-	{ MK_QUERY, do_query },
+	{ MK_QUERY, do_query, .out = true },
 	{ MK_QUERY_MEMORY, do_query_memory, { MK_OFFSET(mk_query_memory, pad) } },
 	{ MK_QUERY_CPUS, do_query_cpus, { MK_OFFSET(mk_query_cpus, pad) } },
 	{ MK_QUERY_STATS, do_query_stats },
@@ -444,6 +442,7 @@ static __poll_t partition_poll(struct file *file, poll_table *wait)
 
 	poll_wait(file, &p->wait, wait);
 	mutex_lock(&p->lock);
+	mk_partition_learn(p);
 	if (p->destroyed)
 		events = EPOLLHUP;
 	else if (handle->seen_generation != p->generation ||

@@ -2,8 +2,9 @@
 /*
  * One measurement: measure WHAT prints the nanoseconds of one operation. It runs on the host and
  * in app kernels, so it is static and needs nothing. WHAT is syscall, switch, pipe, fork, fault or
- * memcpy; on the host also eventfd CPU CPU, or doorbell UUID: a request that an app kernel
- * answers at once. Repeats until LEAST_NS have passed; not what to make of a number.
+ * memcpy; on the host also eventfd CPU CPU, or doorbell UUID CPU: a request that an app kernel
+ * answers at once, asked for on that CPU. Repeats until LEAST_NS have passed; not what to make of a
+ * number.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -154,7 +155,7 @@ static void do_eventfd(int count) {
 
 static struct mk_open partition = {.size = sizeof partition};
 
-/* A balloon of nothing: nothing to do for the app kernel, but it has to be woken and to answer. */
+/* A balloon of nothing, as it is: nothing to do for the app kernel, but to answer. */
 static void do_doorbell(int count) {
     struct mk_query query = {.size = sizeof query};
     while (count--) {
@@ -190,8 +191,8 @@ int main(int argc, char** argv) {
     for (size_t i = 0; argc > 1 && i < sizeof measurements / sizeof *measurements; i++) {
         if (strcmp(measurements[i].name, argv[1]))
             continue;
-        if (measurements[i].run == do_doorbell && argc == 3)
-            open_partition(argv[2]);
+        if (measurements[i].run == do_doorbell && argc == 4)
+            open_partition(argv[2]), pin(atoi(argv[3]));
         else if (measurements[i].run == do_eventfd && argc == 4)
             cpus[0] = atoi(argv[2]), cpus[1] = atoi(argv[3]);
         else if (argc == 2)
@@ -210,6 +211,6 @@ int main(int argc, char** argv) {
     }
     fprintf(stderr,
             "usage: measure syscall|switch|pipe|fork|fault|memcpy | eventfd CPU CPU | "
-            "doorbell UUID\n");
+            "doorbell UUID CPU\n");
     return 2;
 }
