@@ -24,13 +24,14 @@ READY = "multikernel machine: ready"
 NOT_READY = "multikernel machine: not ready"
 DAEMON_SOCKET = "/run/libvirt/virtmultikerneld-sock"
 HOST_WORDS = "no_ipi_broadcast=1 nox2apic"  # what the host module asks for
-# -no-reboot makes a reset end QEMU: a host that resets (panic=-1: at once) is seen as gone, not
-# as a machine that hangs.
 # Limits of time are multiplied by it, for kernels that watch themselves.
 PATIENCE = int(os.environ.get("PATIENCE", "1"))
+# -no-reboot makes a reset end QEMU: a host that resets (panic=-1: at once) is seen as gone, not
+# as a machine that hangs.
 KERNEL_WORDS = ("console=ttyS0 panic=-1 mitigations=off "
                 "net.ifnames=0 systemd.unit=multi-user.target systemd.show_status=0 "
-                "systemd.default_device_timeout_sec=5")
+                "systemd.default_device_timeout_sec=5 "
+                f"systemd.default_timeout_start_sec={90 * PATIENCE}")
 
 
 def _large(high_gib):
