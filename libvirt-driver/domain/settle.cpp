@@ -277,8 +277,8 @@ bool settle(const Context& context, const Job& job, const backend::Status& seen)
 
 void give_back_unused_memory(const Context& context, const Domain& domain) {
     const backend::Status status = context.backend.status(domain.uuid());
-    if (status.state == backend::State::stopped)
-        return;  // now all that was added is unused
+    if (status.state == backend::State::stopped || status.state == backend::State::lost)
+        return;  // now all that was added is unused; or nothing can go back
     static_cast<void>(context.backend.remove_memory(domain.uuid()));
     auto& asked = domain.running->pending.at(index(Channel::memory));
     if (asked && asked->device && !in_use(*asked->device, status))

@@ -273,6 +273,7 @@ TEST_F(LifecycleTest, ALostPartitionKeepsItsCpusAndIsNotDestroyed) {
     expect_state(web, VIR_DOMAIN_CRASHED, VIR_DOMAIN_CRASHED_UNKNOWN);
     EXPECT_TRUE(view(web).active());
     EXPECT_ERROR(driver->destroy(web), VIR_ERR_OPERATION_FAILED, "did not answer");
+    EXPECT_ERROR(driver->reset(web), VIR_ERR_OPERATION_FAILED, "did not answer");
     const auto rest = driver->create_xml(sandbox.xml("rest", 5), false, {});
     for (const unsigned cpu : driver->lookup(rest.uuid).details.cpus)
         EXPECT_THAT(cpus, Not(Contains(cpu)));

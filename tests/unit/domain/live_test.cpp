@@ -12,9 +12,7 @@ namespace mk::domain {
 namespace {
 
 using backend::Request;
-using testing::Contains;
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::SizeIs;
 
 constexpr std::uint64_t mib = 1024;
