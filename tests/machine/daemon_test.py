@@ -19,6 +19,9 @@ class Daemon(MachineTest):
         """SIGKILL, and wait for the next daemon (Restart=on-failure) to be ready."""
         old = self.run_in("systemctl show -P MainPID virtmultikerneld.service")
         self.run_in(f"kill -9 {old}")
+        self.wait_for_the_next_after(old)
+
+    def wait_for_the_next_after(self, old):
         self.run_in(f"until pid=$(systemctl show -P MainPID virtmultikerneld.service) && "
                     f"[ $pid != {old} ] && [ $pid != 0 ]; do sleep 0.1; done; "
                     "systemctl start virtmultikerneld.service")
@@ -50,6 +53,55 @@ class Daemon(MachineTest):
         self.kill()
         self.assertEqual(before, (self.virsh("dumpxml", "one"), self.virsh("dumpxml", "two")))
         self.assertEqual(sorted(self.virsh("list", "--all", "--name").split()), ["one", "two"])
+
+    def test_daemon_killed_within_a_claim_leaves_nothing_taken(self):
+        self.define("web", memory_mib=256,
+                    more="<maxMemory slots='2' unit='MiB'>1280</maxMemory>")
+        self.define("big", memory_mib=1024)
+        free = self.free_kib()  # the daemon runs, and has what it needs
+        self._kill_while_it_claims("big", "start big")
+        self.assertIn("shut off", self.state("big"))
+        self.script("assert list(Device().list()) == []")
+        self.assertLess(free - self.free_kib(), 16 * 1024)
+        console = self.start_defined("web")
+        had = console.command("grep MemTotal /proc/meminfo")
+        self._kill_while_it_claims("web", "setmem web 1280M --live")
+        self.assertIn(f"Used memory:    {256 * 1024} KiB", self.virsh("dominfo", "web"))
+        console = self.console("web").wake()
+        self.assertEqual(console.command("grep MemTotal /proc/meminfo"), had)
+        self.virsh("destroy", "web")
+        self.assertLess(free - self.free_kib(), 16 * 1024)
+
+    def _kill_while_it_claims(self, name, command):
+        """Kills the daemon when it has claimed some of 1 GiB; waits for the next one.
+
+        All is done on one CPU, which the claim has only while this sleeps, and which it lets
+        others have at least between its pieces of 128 MiB. So it cannot end unseen.
+        """
+        old = self.script(f"""
+            import signal, subprocess
+            device = Device()
+            pid = int(subprocess.check_output(["systemctl", "show", "-P", "MainPID",
+                                               "virtmultikerneld.service"]))
+            for task in os.listdir(f"/proc/{{pid}}/task"):
+                os.sched_setaffinity(int(task), [0])
+            os.sched_setaffinity(0, [0])
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+            virsh = subprocess.Popen("virsh -q -c multikernel:///system {command}", shell=True,
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while not (found := [entry for entry in device.list() if entry[1] == "{name}"]):
+                assert virsh.poll() is None, virsh.returncode
+                time.sleep(0.02)
+            partition = device.open(found[0][0])
+            while not (query := partition.query()).claimed_bytes:
+                assert virsh.poll() is None, virsh.returncode
+                time.sleep(0.005)
+            assert 0 < query.claimed_bytes < query.wanted_bytes == 1 << 30, query.claimed_bytes
+            os.kill(pid, signal.SIGKILL)
+            print(pid)
+            virsh.wait()
+            """)
+        self.wait_for_the_next_after(old)
 
     def test_autostart_starts_with_the_host_not_with_a_second_daemon(self):
         self.define("web")
