@@ -117,14 +117,14 @@ void Lifecycle::run_steps(const Job& job, const std::shared_ptr<const Definition
     Domain& domain = job.domain();
     const Starting starting(domain);
     const backend::Limits limits = require_host(context_);
-    const BootFiles files = open_boot_files(context_, *definition);
+    BootFilesStep files(context_, *definition);
     PartitionStep partition(context_, stranded_, *definition, limits.memory_align_kib);
     starting.check();
     partition.create();
     partition.add_memory();
     starting.check();
     partition.add_cpus();
-    partition.load(files);
+    partition.load(files.get());
     starting.check();
     ConsoleStep console(context_, *definition);
     auto partition_watch = watch(job.shared());

@@ -10,6 +10,7 @@
 #include <exception>
 #include <utility>
 
+#include "image/regular.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -44,6 +45,16 @@ std::size_t known_limit(const Definition& definition) {
     return std::max<std::size_t>(16, 4 * std::size_t{definition.vcpus});
 }
 
+void require_boot_files(const Definition& definition) {
+    if (definition.kernel.empty())
+        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                    "its definition has no <kernel> in <os>: an app kernel is booted directly");
+    if (definition.initrd.empty())
+        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                    "its definition has no <initrd> in <os>: the app module reaches the app "
+                    "kernel in its initramfs");
+}
+
 }  // namespace
 
 void Stranded::keep(host::Grant grant) {
@@ -75,16 +86,55 @@ backend::Limits require_host(const Context& context) {
 }
 
 BootFiles open_boot_files(const Context& context, const Definition& definition) {
-    if (definition.kernel.empty())
-        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
-                    "its definition has no <kernel> in <os>: an app kernel is booted directly");
-    if (definition.initrd.empty())
-        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
-                    "its definition has no <initrd> in <os>: the app module reaches the app "
-                    "kernel in its initramfs");
+    require_boot_files(definition);
     image::Kernel kernel = image::open_kernel(definition.kernel);
     Fd initrd = image::build_initramfs(definition.initrd, kernel.version, context.places);
     return {std::move(kernel.fd), std::move(initrd)};
+}
+
+// A worker may come to it when the start is over: it needs nothing of that.
+struct BootFilesStep::Build {
+    image::Places places;
+    std::string initrd;
+    std::string kernel_version;
+    std::once_flag once;
+    BootFiles files;  // written within `once`, as the next one
+    std::exception_ptr failure;
+
+    void run() noexcept {
+        std::call_once(once, [this] {
+            try {
+                files.initrd = image::build_initramfs(initrd, kernel_version, places);
+            } catch (...) {
+                failure = std::current_exception();
+            }
+        });
+    }
+};
+
+BootFilesStep::BootFilesStep(const Context& context, const Definition& definition)
+    : build_(std::make_shared<Build>()) {
+    require_boot_files(definition);
+    image::Kernel kernel = image::open_kernel(definition.kernel);
+    static_cast<void>(image::find_app_module(kernel.version, context.places));
+    static_cast<void>(image::open_regular(definition.initrd, "initrd"));
+    build_->places = context.places;
+    build_->initrd = definition.initrd;
+    build_->kernel_version = std::move(kernel.version);
+    build_->files.kernel = std::move(kernel.fd);
+    context.workers.post([build = build_] { build->run(); });
+}
+
+// A worker that is at it is waited for; one that has not begun finds nothing to do.
+BootFilesStep::~BootFilesStep() {
+    std::call_once(build_->once, [] {});
+}
+
+const BootFiles& BootFilesStep::get() {
+    build_->run();
+    if (build_->failure)
+        std::rethrow_exception(build_->failure);
+    return build_->files;
 }
 
 PartitionStep::PartitionStep(const Context& context, Stranded& stranded,

@@ -54,6 +54,24 @@ struct BootFiles {
 // what it should be; VIR_ERR_SYSTEM_ERROR a file that cannot be opened.
 [[nodiscard]] BootFiles open_boot_files(const Context& context, const Definition& definition);
 
+// The same while other steps take their time: files that are not there are found at once, then
+// another worker builds the initramfs; if none is free before get(), that does.
+class BootFilesStep {
+  public:
+    // Throws as open_boot_files().
+    BootFilesStep(const Context& context, const Definition& definition);
+    BootFilesStep(const BootFilesStep&) = delete;
+    BootFilesStep& operator=(const BootFilesStep&) = delete;
+    ~BootFilesStep();
+
+    // Throws as open_boot_files(). The files live as long as the step.
+    [[nodiscard]] const BootFiles& get();
+
+  private:
+    struct Build;
+    std::shared_ptr<Build> build_;
+};
+
 // Throws Error: VIR_ERR_OPERATION_FAILED if this host cannot run partitions, with all reasons.
 [[nodiscard]] backend::Limits require_host(const Context& context);
 

@@ -177,6 +177,7 @@ void write_cpio(const Fd& fd, const std::vector<Entry>& entries) {
     archive* const a = writer.get();
     archive_write_set_format_cpio_newc(a);
     archive_write_add_filter_none(a);
+    archive_write_set_bytes_per_block(a, block_bytes);  // by default 10 KiB: a call for each
     archive_write_set_bytes_in_last_block(a, 1);
     if (archive_write_open_fd(a, fd.get()) != ARCHIVE_OK)
         throw Error::from_errno("write initramfs: " + text_of(a), archive_errno(a));

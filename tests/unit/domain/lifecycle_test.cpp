@@ -132,6 +132,16 @@ TEST_F(LifecycleTest, AMissingFileIsNamedAndNothingIsTaken) {
     }
 }
 
+// It is found out while memory and CPUs are taken.
+TEST_F(LifecycleTest, ADamagedInitrdGivesEverythingBack) {
+    const Uuid web = define("web");
+    const std::string kept = sandbox.read("initrd.img");
+    sandbox.write("initrd.img", "no archive");
+    EXPECT_ERROR(driver->start(web, {}), VIR_ERR_CONFIG_UNSUPPORTED, "initrd.img");
+    sandbox.write("initrd.img", kept);
+    expect_nothing_held();
+}
+
 TEST_F(LifecycleTest, AKernelWithoutAModuleIsRefusedByVersion) {
     const std::string module = "modules/6.1.0-fake/multikernel_app.ko";
     std::remove((sandbox.root() + "/" + module).c_str());
