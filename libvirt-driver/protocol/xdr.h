@@ -18,6 +18,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "protocol/xdr_string.h"
 #include "util/error.h"
 
 namespace mk::protocol {
@@ -63,13 +64,10 @@ class Xdr {
 
     // Throws Error(VIR_ERR_RPC) if it is over a limit of the protocol or has a null string.
     [[nodiscard]] std::string encode() {
-        std::string bytes(encoded_size(), '\0');
-        XDR stream{};
-        xdrmem_create(&stream, bytes.data(), static_cast<u_int>(bytes.size()), XDR_ENCODE);
-        if (!xdr_value(&stream, &value_))
+        XdrString encoded;
+        if (!xdr_value(encoded.stream(), &value_))
             throw Error(VIR_ERR_RPC, "Unable to encode message payload");
-        bytes.resize(xdr_getpos(&stream));
-        return bytes;
+        return encoded.take();
     }
 
     [[nodiscard]] T& operator*() noexcept { return value_; }
