@@ -87,11 +87,11 @@ void add_balloon(const domain::DomainView& domain, const std::optional<Usage>& u
 
 void add_vcpus(const domain::DomainView& domain, const std::optional<Usage>& usage,
                Params& params) {
-    const std::vector<unsigned> ids = domain.current().online_vcpus();
-    params.push_back({"vcpu.current", static_cast<unsigned>(ids.size())});
+    params.push_back({"vcpu.current", domain.current().current_vcpus()});
     params.push_back({"vcpu.maximum", domain.current().vcpus});
     if (!usage)
         return;
+    const std::vector<unsigned> ids = domain.current().online_vcpus();
     for (std::size_t i = 0; i < std::min(ids.size(), domain.details.cpus.size()); i++) {
         const auto* times = times_of(*usage, domain.details.cpus[i]);
         const bool offline = times != nullptr && !times->online;
@@ -105,11 +105,12 @@ void add_vcpus(const domain::DomainView& domain, const std::optional<Usage>& usa
     }
 }
 
-Params stats_of(Call& call, const domain::DomainView& domain, unsigned groups) {
+// Into `params`, whose room is kept from one domain to the next.
+void collect_stats(Call& call, const domain::DomainView& domain, unsigned groups, Params& params) {
     constexpr unsigned reported =
         VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_VCPU;
     const auto usage = (groups & reported) != 0 ? usage_of(call, domain) : std::nullopt;
-    Params params;
+    params.clear();
     if ((groups & VIR_DOMAIN_STATS_STATE) != 0)
         add_state(domain, params);
     if ((groups & VIR_DOMAIN_STATS_CPU_TOTAL) != 0)
@@ -123,7 +124,6 @@ Params stats_of(Call& call, const domain::DomainView& domain, unsigned groups) {
         params.push_back({"net.count", 0U});
     if ((groups & VIR_DOMAIN_STATS_BLOCK) != 0)
         params.push_back({"block.count", 0U});
-    return params;
 }
 
 constexpr unsigned known_groups = VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL |
@@ -176,11 +176,12 @@ void connect_get_all_domain_stats(Call& call, const remote_connect_get_all_domai
     }
     ret.retStats.retStats_val = protocol::make_array<remote_domain_stats_record>(domains.size());
     ret.retStats.retStats_len = static_cast<unsigned>(domains.size());
+    Params params;
     for (std::size_t i = 0; i < domains.size(); i++) {
         auto& record = ret.retStats.retStats_val[i];
         encode_domain(domains[i], record.dom);
-        encode_params(stats_of(call, domains[i], groups), record.params.params_val,
-                      record.params.params_len);
+        collect_stats(call, domains[i], groups, params);
+        encode_params(params, record.params.params_val, record.params.params_len);
     }
 }
 
