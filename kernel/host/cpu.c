@@ -12,6 +12,7 @@
 #include <linux/io.h>
 #include <linux/ktime.h>
 #include <asm/apic.h>
+#include <asm/processor.h>
 #include <asm/smp.h>
 
 #include "host.h"
@@ -350,6 +351,20 @@ static u32 first_run_cpu(struct mk_partition *p)
 	return i;
 }
 
+/* As smp_quirk_init_udelay(): a CPU at rest is ready at once, unless it is an old one. */
+static bool rest_needs_init_delay(void)
+{
+	switch (boot_cpu_data.x86_vendor) {
+	case X86_VENDOR_INTEL:
+		return boot_cpu_data.x86 != 6;
+	case X86_VENDOR_AMD:
+	case X86_VENDOR_HYGON:
+		return boot_cpu_data.x86 < 0xf;
+	default:
+		return true;
+	}
+}
+
 /**
  * mk_cpu_boot - wake the first CPU of a partition into its kernel
  * @p: the partition; loaded; the caller is its only call
@@ -369,8 +384,10 @@ int mk_cpu_boot(struct mk_partition *p)
 	t = prepare_trampoline(cpu->cpu, MK_TRAMPOLINE_BOOT);
 	ret = prepare_boot(p, t);
 	if (!ret) {
+		/* it was taken offline or reset before: nothing is to be waited for */
 		mk_cpu_send_init(cpu->apic_id);
-		mk_cpu_wait_init();
+		if (rest_needs_init_delay())
+			mk_cpu_wait_init();
 		status = mk_fault("start: wake") ? MK_CPU_SILENT :
 			 wake_and_wait(t, cpu->apic_id, MK_CPU_GONE);
 		if (status != MK_CPU_GONE) {
