@@ -166,7 +166,8 @@ u32 mk_doorbell_limit(void)
  * @p: the partition; it is paused, or, if its CPUs did not obey, in state panic
  *
  * Context: the partition's lock is held.
- * Return: whether to look again soon: its CPUs have not obeyed yet.
+ * Return: whether to look again soon: its CPUs have not obeyed yet, or it is just
+ * being resumed.
  */
 bool mk_doorbell_settle(struct mk_partition *p)
 {
@@ -181,11 +182,16 @@ bool mk_doorbell_settle(struct mk_partition *p)
 			return true;
 		mk_cpu_halt(p);
 		flood = MK_FLOOD_HALTED;
+		WRITE_ONCE(bell->flood, flood);
 	}
+	/* MK_RESUME has let it go on already, but says so only when it ends */
+	if (p->state == MK_STATE_PAUSED && p->call)
+		return true;
 	pr_warn("%s: rang more than %u times a second and was %s\n", p->label,
 		mk_doorbell_limit(),
 		flood == MK_FLOOD_HELD ? "paused" : "stopped: it did not obey");
-	if (p->state != MK_STATE_RUNNING && p->state != MK_STATE_BOOTING) {
+	if (p->state != MK_STATE_RUNNING && p->state != MK_STATE_BOOTING &&
+	    p->state != MK_STATE_PAUSED) {
 		/* it is somebody else's, who stops it */
 	} else if (flood == MK_FLOOD_HELD) {
 		mk_partition_set_state(p, MK_STATE_PAUSED);

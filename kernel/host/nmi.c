@@ -201,7 +201,9 @@ int mk_partition_pause(struct mk_partition *p, u32 *missing, struct mk_message *
 		ret = mk_fail(message, -ETIMEDOUT, "%u of %u CPUs did not answer",
 			      *missing, p->run_count);
 	mutex_lock(&p->lock);
-	if (!ret && p->state != MK_STATE_RUNNING)
+	if (p->state == MK_STATE_PAUSED)	/* for its doorbells, meanwhile */
+		ret = 0;
+	else if (!ret && p->state != MK_STATE_RUNNING)
 		ret = mk_fail(message, -EBUSY, "the partition is in state %s",
 			      mk_state_name(p->state));
 	if (!ret)
