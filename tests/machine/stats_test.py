@@ -120,7 +120,7 @@ class Told(MachineTest):
             self.run_in(f"echo {before} >{limit}")
 
         self.addCleanup(restore)
-        self.run_in(f"echo 100 >{limit}")
+        self.run_in(f"echo 200 >{limit}")
         return restore
 
     def test_flood_from_cpus_that_do_not_obey_ends_by_reset(self):
