@@ -340,7 +340,8 @@ void Lifecycle::restart(const Job& job) {
     backend::State state = backend::State::created;
     bool stopped = false;
     try {
-        const BootFiles files = open_boot_files(context_, *definition);
+        BootFilesStep step(context_, *definition);
+        const BootFiles& files = step.get();  // what runs is stopped only for one that can start
         domain.running->asked_while_paused.reset();
         give_back_unused_memory(context_, domain);
         context_.backend.stop(domain.uuid());

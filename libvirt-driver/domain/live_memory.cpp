@@ -106,25 +106,30 @@ Outcome deflate(LiveChange& change, std::uint64_t size_kib) {
     return change.ask({.what = Request::balloon, .size_kib = balloon_kib - claimed.size_kib});
 }
 
-void grow(LiveChange& change, std::uint64_t size_kib, std::uint64_t block_kib) {
-    const std::uint64_t align_kib = change.context().backend.limits().memory_align_kib;
+// Memory is added and removed in blocks of the app kernel, the balloon's in the host's alignment.
+struct Granularity {
+    std::uint64_t block_kib;
+    std::uint64_t align_kib;
+};
+
+void grow(LiveChange& change, std::uint64_t size_kib, const Granularity& in) {
     const auto have = [&change] { return used_kib(change.status()); };
     const Outcome deflated =
-        settled(change, [&] { return deflate(change, round_up(size_kib - have(), align_kib)); });
+        settled(change, [&] { return deflate(change, round_up(size_kib - have(), in.align_kib)); });
     if (!deflated.done())
         fail(change, deflated, fmt::format("memory cannot grow to {} KiB", size_kib));
     if (have() >= size_kib)
         return;
-    const std::uint64_t more_kib = round_up(size_kib - have(), block_kib);
+    const std::uint64_t more_kib = round_up(size_kib - have(), in.block_kib);
     const DomainView view = change.view();
     const std::uint64_t limit_kib = std::max(view.live->max_memory_kib, view.live->memory_kib);
     if (have() + more_kib > limit_kib)
         throw Error(VIR_ERR_INVALID_ARG,
                     fmt::format("cannot set memory higher than max memory: {} KiB, in blocks of "
                                 "{} KiB, are more than {} KiB",
-                                size_kib, block_kib, limit_kib));
+                                size_kib, in.block_kib, limit_kib));
     const Outcome outcome =
-        settled(change, [&] { return give(change, claim(change, more_kib, block_kib)); });
+        settled(change, [&] { return give(change, claim(change, more_kib, in.block_kib)); });
     if (!outcome.done())
         fail(change, outcome, fmt::format("memory cannot grow to {} KiB", size_kib));
 }
@@ -170,13 +175,12 @@ Outcome inflate(LiveChange& change, std::uint64_t size_kib) {
         {.what = Request::balloon, .size_kib = change.status().balloon_kib + size_kib});
 }
 
-void shrink(LiveChange& change, std::uint64_t size_kib, std::uint64_t block_kib) {
-    const std::uint64_t align_kib = change.context().backend.limits().memory_align_kib;
+void shrink(LiveChange& change, std::uint64_t size_kib, const Granularity& in) {
     const auto too_many = [&] {
         const std::uint64_t have_kib = used_kib(change.status());
-        return have_kib > size_kib ? (have_kib - size_kib) / align_kib * align_kib : 0;
+        return have_kib > size_kib ? (have_kib - size_kib) / in.align_kib * in.align_kib : 0;
     };
-    Outcome outcome = settled(change, [&] { return take_added(change, too_many(), block_kib); });
+    Outcome outcome = settled(change, [&] { return take_added(change, too_many(), in.block_kib); });
     if (outcome.answered && too_many() != 0)
         outcome = settled(change, [&] { return inflate(change, too_many()); });
     if (!outcome.done() && too_many() != 0)
@@ -246,10 +250,7 @@ void plug(LiveChange& change, MemoryDevice device, std::uint64_t block_kib) {
         if (given.answered && given.error != 0)
             take_again(change, ranges);
         if (given.done()) {
-            change.edit([&device](Definition& live) {
-                live.memory_devices.push_back(device);
-                live.memory_kib += device.size_kib;
-            });
+            change.edit([&device](Definition& live) { add_device(live, device); });
             change.context().events.push(
                 {change.identity(), DeviceEvent{DeviceChange::added, alias_of(device)}});
         }
@@ -288,21 +289,22 @@ void unplug(LiveChange& change, const MemoryDevice& device) {
 }  // namespace
 
 void resize_memory(LiveChange& change, std::uint64_t size_kib) {
-    const std::uint64_t block_kib = block_of(change);
+    const Granularity in{.block_kib = block_of(change),
+                         .align_kib = change.context().backend.limits().memory_align_kib};
     const std::uint64_t have_kib = used_kib(change.status());
     change.attempt(AuditResource::mem, size_kib, [&] {
         if (size_kib > have_kib)
-            grow(change, size_kib, block_kib);
+            grow(change, size_kib, in);
         else if (size_kib < have_kib)
-            shrink(change, size_kib, block_kib);
+            shrink(change, size_kib, in);
     });
     const DomainView view = change.view();
     if (view.live->current_memory_kib != size_kib)
         log::info(
             "domain '{}' was to have {} KiB of memory and has {} KiB: memory is added and removed "
             "in blocks of {} KiB, the balloon's in {} KiB",
-            log::Subject{view.name, view.uuid}, size_kib, view.live->current_memory_kib, block_kib,
-            change.context().backend.limits().memory_align_kib);
+            log::Subject{view.name, view.uuid}, size_kib, view.live->current_memory_kib,
+            in.block_kib, in.align_kib);
 }
 
 void attach_memory(LiveChange& change, MemoryDevice device) {

@@ -169,8 +169,7 @@ std::vector<MemoryDevice> add_devices(const std::vector<Pending>& answered,
     for (const Pending& pending : answered) {
         if (!pending.device || !in_use(*pending.device, status))
             continue;
-        live.memory_devices.push_back(*pending.device);
-        live.memory_kib += pending.device->size_kib;
+        add_device(live, *pending.device);
         added.push_back(*pending.device);
     }
     return added;
@@ -244,6 +243,11 @@ bool make_agree(const Context& context, const Job& job, const backend::Status& s
 
 }  // namespace
 
+void add_device(Definition& live, const MemoryDevice& device) {
+    live.memory_devices.push_back(device);
+    live.memory_kib += device.size_kib;
+}
+
 host::Holding holding_of(const backend::Status& status) {
     host::Holding holding;
     for (std::size_t i = 0; i < status.cpus.size(); i++)
@@ -292,10 +296,8 @@ void keep_memory(const Context& context, const Job& job) {
     const auto device = asked ? asked->device : std::nullopt;
     domain.update([&device](DomainFields& fields) {
         auto live = std::make_shared<Definition>(*fields.view.live);
-        if (device) {  // it may have used it already
-            live->memory_devices.push_back(*device);
-            live->memory_kib += device->size_kib;
-        }
+        if (device)  // it may have used it already
+            add_device(*live, *device);
         for (MemoryDevice& booted : live->memory_devices)
             booted.base_kib = 0;
         fields.view.live = live;

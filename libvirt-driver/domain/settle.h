@@ -20,6 +20,9 @@ namespace mk::domain {
 // What of it the app kernel has, KiB.
 [[nodiscard]] std::uint64_t used_kib(const backend::Status& status);
 
+// A memory device that has come. That the domain uses more memory is settle()'s to find.
+void add_device(Definition& live, const MemoryDevice& device);
+
 [[nodiscard]] constexpr std::size_t index(backend::Channel channel) noexcept {
     return static_cast<std::size_t>(channel);
 }

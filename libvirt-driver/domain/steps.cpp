@@ -85,13 +85,6 @@ backend::Limits require_host(const Context& context) {
     return limits;
 }
 
-BootFiles open_boot_files(const Context& context, const Definition& definition) {
-    require_boot_files(definition);
-    image::Kernel kernel = image::open_kernel(definition.kernel);
-    Fd initrd = image::build_initramfs(definition.initrd, kernel.version, context.places);
-    return {std::move(kernel.fd), std::move(initrd)};
-}
-
 // A worker may come to it when the start is over: it needs nothing of that.
 struct BootFilesStep::Build {
     image::Places places;

@@ -50,21 +50,19 @@ struct BootFiles {
     Fd kernel;
     Fd initrd;
 };
-// Throws Error: VIR_ERR_CONFIG_UNSUPPORTED a missing <kernel> or <initrd>, a file that is not
-// what it should be; VIR_ERR_SYSTEM_ERROR a file that cannot be opened.
-[[nodiscard]] BootFiles open_boot_files(const Context& context, const Definition& definition);
 
-// The same while other steps take their time: files that are not there are found at once, then
-// another worker builds the initramfs; if none is free before get(), that does.
+// Opens and builds them while other steps take their time: files that are not there are found at
+// once, then another worker builds the initramfs; if none is free before get(), that does.
 class BootFilesStep {
   public:
-    // Throws as open_boot_files().
+    // Throws Error: VIR_ERR_CONFIG_UNSUPPORTED a missing <kernel> or <initrd>, a file that is not
+    // what it should be; VIR_ERR_SYSTEM_ERROR a file that cannot be opened.
     BootFilesStep(const Context& context, const Definition& definition);
     BootFilesStep(const BootFilesStep&) = delete;
     BootFilesStep& operator=(const BootFilesStep&) = delete;
     ~BootFilesStep();
 
-    // Throws as open_boot_files(). The files live as long as the step.
+    // Throws as the constructor. The files live as long as the step.
     [[nodiscard]] const BootFiles& get();
 
   private:
