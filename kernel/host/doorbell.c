@@ -131,6 +131,16 @@ static void stop_flood(struct mk_partition *p, u64 now)
 	}
 }
 
+static bool waits_for_answer(const struct mk_partition *p)
+{
+	u32 i;
+
+	for (i = 0; i < MK_CHANNELS; i++)
+		if (READ_ONCE(p->answers[i].posted) != READ_ONCE(p->answers[i].done))
+			return true;
+	return false;
+}
+
 static irqreturn_t rung(int irq, void *arg)
 {
 	u64 now = ktime_get_mono_fast_ns();
@@ -145,7 +155,7 @@ static irqreturn_t rung(int irq, void *arg)
 	if (++bell->in_window > mk_doorbell_limit() / WINDOWS_PER_SECOND)
 		stop_flood(p, now);
 	/* who waits for an answer looks himself, the work may take its time */
-	if (READ_ONCE(p->unanswered))
+	if (waits_for_answer(p))
 		wake_up_all(&p->wait);
 	queue_work(mk_queue, &p->work);
 	return IRQ_HANDLED;

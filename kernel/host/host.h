@@ -189,8 +189,7 @@ struct mk_partition {
 	struct work_struct work;
 	struct delayed_work room;	/* looks for room in the input ring */
 
-	struct mk_answer answers[MK_CHANNELS];	/* @posted is ours */
-	unsigned long unanswered;	/* bit of each channel; the doorbell's handler reads it */
+	struct mk_answer answers[MK_CHANNELS];	/* @posted is ours; rung() looks, too */
 	u64 asked_bytes;	/* of the last request of the memory channel */
 	u32 answered;		/* counts answers, so that poll() notices */
 	char panic[MK_PANIC_BYTES];

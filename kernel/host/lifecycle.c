@@ -131,7 +131,6 @@ static void prepare_start(struct mk_partition *p, u64 begin)
 	mk_boot_place_window(p);
 	mk_console_start(p);
 	memset(p->answers, 0, sizeof(p->answers));
-	WRITE_ONCE(p->unanswered, 0);
 	memset(p->panic, 0, sizeof(p->panic));
 	p->wake_ns = 0;
 	p->module_ns = 0;
@@ -291,8 +290,7 @@ static void post(struct mk_partition *p, u32 channel, const struct mk_request *r
 	WRITE_ONCE(to->bytes, request->bytes);
 	answer->op = request->op;
 	answer->arg = request->arg;
-	answer->posted++;
-	WRITE_ONCE(p->unanswered, p->unanswered | BIT(channel));
+	WRITE_ONCE(answer->posted, answer->posted + 1);
 	/* after what is asked for, and in front of the interrupt */
 	smp_store_release(&to->seq, answer->posted);
 	smp_mb();	/* an APIC access does not order memory by itself */
@@ -377,8 +375,7 @@ static void learn_answer(struct mk_partition *p, u32 channel)
 		return;
 	answer->result = clamp(READ_ONCE(said->result), -MAX_ERRNO, 0);
 	answer->value = READ_ONCE(said->value);
-	answer->done = done;
-	WRITE_ONCE(p->unanswered, p->unanswered & ~BIT(channel));
+	WRITE_ONCE(answer->done, done);
 	if (channel == MK_CHANNEL_MEMORY)
 		mk_memory_answered(p);
 	else if (channel == MK_CHANNEL_CPU)
@@ -395,12 +392,11 @@ static void learn_answer(struct mk_partition *p, u32 channel)
  */
 void mk_partition_learn(struct mk_partition *p)
 {
-	unsigned long unanswered = p->unanswered;
 	u32 channel;
 
 	if (p->destroyed || !mk_state_live(p->state))
 		return;
-	for_each_set_bit(channel, &unanswered, MK_CHANNELS)
+	for (channel = 0; channel < MK_CHANNELS; channel++)
 		learn_answer(p, channel);
 }
 
