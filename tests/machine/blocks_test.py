@@ -27,12 +27,12 @@ class Blocks(MachineTest):
                              16), 2 << 30)
         before = self._used_kib()
         self.assertEqual(before, 512 * 1024)
-        total = int(console.command("grep MemTotal: /proc/meminfo").split()[1])
+        total = console.total_kib()
 
         # Rounded up, and the result is what is shown.
         self.virsh("setmem", "web", "640M", "--live")
         self.assertEqual(self._used_kib(), before + BLOCK_KIB)
-        now = int(console.command("grep MemTotal: /proc/meminfo").split()[1])
+        now = console.total_kib()
         self.assertEqual(now - total, BLOCK_KIB)
         self.assertIn(f"<currentMemory unit='KiB'>{before + BLOCK_KIB}</currentMemory>",
                       self.virsh("dumpxml", "web"))
@@ -50,10 +50,10 @@ class Blocks(MachineTest):
         self.virsh("setmem", "web", "512M", "--live")
         self.assertEqual(self._used_kib(), before)
         # What it booted with is less than a block; the balloon gives a part of it.
-        total = int(console.command("grep MemTotal: /proc/meminfo").split()[1])
+        total = console.total_kib()
         for mib in (400, 450, 512):
             self.virsh("setmem", "web", f"{mib}M", "--live")
             self.assertEqual(self._used_kib(), mib * 1024)
-            now = int(console.command("grep MemTotal: /proc/meminfo").split()[1])
+            now = console.total_kib()
             self.assertEqual(total - now, before - mib * 1024)
         self.assertEqual(console.command("dmesg | grep -E 'BUG|WARNING|soft lockup|stall'"), "")

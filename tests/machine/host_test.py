@@ -81,7 +81,7 @@ class Host(MachineTest):
             ranges = Device().open(identity).memory()
             assert len(ranges) > 1, ranges
             """)
-        total_kib = int(console.command("sed -n 's/MemTotal: *\\([0-9]*\\).*/\\1/p' /proc/meminfo"))
+        total_kib = console.total_kib()
         self.assertGreater(total_kib, 400 * 1024)
 
     def test_memory_is_scrubbed_before_the_host_has_it_back(self):

@@ -10,9 +10,6 @@ class Hotplug(MachineTest):
     def count(self, *flags):
         return int(self.virsh("vcpucount", "web", *flags))
 
-    def app_kib(self, console):
-        return int(console.command("grep MemTotal: /proc/meminfo").split()[1])
-
     def switch_audit(self, on):
         """The kernel's audit trail, whose records are lines of dmesg while there is no auditd."""
         self.script(f"""
@@ -90,7 +87,7 @@ class Hotplug(MachineTest):
         free = self.free_kib()
         console = self.start("web", vcpus=2, vcpu_attributes=" current='1'", memory_mib=256,
                              more="<maxMemory slots='2' unit='MiB'>768</maxMemory>")
-        plain = self.app_kib(console)
+        plain = console.total_kib()
         self.put("/root/dimm.xml", "<memory model='dimm'><target><size unit='MiB'>128</size>"
                                    "<node>0</node></target></memory>")
         self.virsh("setvcpus", "web", "2", "--live")
@@ -102,7 +99,7 @@ class Hotplug(MachineTest):
                          "2")
         self.assertEqual(self.count("--live", "--active"), 2)
         self.assertEqual(self.memory_kib(), 512 * 1024)
-        self.assertGreater(self.app_kib(console), plain + 240 * 1024)
+        self.assertGreater(console.total_kib(), plain + 240 * 1024)
         self.assertIn("<alias name='dimm0'/>", self.virsh("dumpxml", "web"))
         self.virsh("detach-device", "web", "/root/dimm.xml", "--live")
         self.assertNotIn("<alias name='dimm0'/>", self.virsh("dumpxml", "web"))
@@ -115,7 +112,7 @@ class Hotplug(MachineTest):
         """The host may not have it any more: it boots with less, and its kernel finds its place."""
         free = self.free_kib()
         console = self.start("web", memory_mib=384)
-        plain = self.app_kib(console)
+        plain = console.total_kib()
         self.refused("setmem", "web", "32M", "--live", saying=["it has ", "KiB now"])
         used = self.memory_kib()
         self.assertLess(used, 288 * 1024)
@@ -126,12 +123,12 @@ class Hotplug(MachineTest):
                 self.virsh("reset", "web")
             console = self.comes_up_again(console)
             self.assertEqual(self.memory_kib(), used)
-            self.assertLess(self.app_kib(console), plain - (384 * 1024 - used) + 16 * 1024)
+            self.assertLess(console.total_kib(), plain - (384 * 1024 - used) + 16 * 1024)
         # It can have more again, up to what it is defined with.
-        now = self.app_kib(console)
+        now = console.total_kib()
         self.virsh("setmem", "web", str(used + 64 * 1024), "--live")
         self.assertEqual(self.memory_kib() - used, 128 * 1024)  # a block
-        self.assertEqual(self.app_kib(console) - now, 128 * 1024)
+        self.assertEqual(console.total_kib() - now, 128 * 1024)
         self.virsh("destroy", "web")
         self.assertLess(free - self.free_kib(), 16 * 1024)
 
@@ -160,18 +157,18 @@ class Hotplug(MachineTest):
     def test_memory_comes_and_goes(self):
         console = self.start("web", memory_mib=384,
                              more="<maxMemory slots='2' unit='MiB'>768</maxMemory>")
-        before = self.app_kib(console)
+        before = console.total_kib()
         self.virsh("setmem", "web", "512M", "--live")
-        self.assertEqual(self.app_kib(console) - before, 128 * 1024)
+        self.assertEqual(console.total_kib() - before, 128 * 1024)
         self.assertIn(f"Used memory:    {512 * 1024} KiB", self.virsh("dominfo", "web"))
         self.virsh("setmem", "web", "384M", "--live")
-        self.assertEqual(self.app_kib(console), before)
+        self.assertEqual(console.total_kib(), before)
         self.put("/root/dimm.xml", "<memory model='dimm'><target><size unit='MiB'>128</size>"
                                    "<node>0</node></target></memory>")
         self.virsh("attach-device", "web", "/root/dimm.xml", "--live")
-        self.assertEqual(self.app_kib(console) - before, 128 * 1024)
+        self.assertEqual(console.total_kib() - before, 128 * 1024)
         self.assertTrue(re.search("<alias name='dimm0'/>", self.virsh("dumpxml", "web")))
         self.virsh("detach-device", "web", "/root/dimm.xml", "--live")
-        self.assertEqual(self.app_kib(console), before)
+        self.assertEqual(console.total_kib(), before)
         self.virsh("setmem", "web", "256M", "--live")  # the balloon
         self.assertIn(f"Used memory:    {256 * 1024} KiB", self.virsh("dominfo", "web"))

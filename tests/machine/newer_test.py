@@ -50,11 +50,11 @@ class Newer(MachineTest):
         self.assertEqual(console.command("nproc"), "1")
         self.assertEqual(self.online_cpus(), online)
 
-        before = self._total_kib(console)
+        before = console.total_kib()
         self.virsh("setmem", "web", "640M", "--live")
-        self.assertEqual(self._total_kib(console) - before, 128 * 1024)
+        self.assertEqual(console.total_kib() - before, 128 * 1024)
         self.virsh("setmem", "web", "384M", "--live")  # the balloon, too
-        self.assertEqual(self._total_kib(console), before - 128 * 1024)
+        self.assertEqual(console.total_kib(), before - 128 * 1024)
         self.assertEqual(console.command("dmesg | grep -E 'BUG|WARNING|Oops'"), "")
 
         self.virsh("suspend", "web")
@@ -66,9 +66,6 @@ class Newer(MachineTest):
     def _free_cpu(self):
         """One of the host's own, not the first."""
         return self.online_cpus().replace("-", ",").split(",")[-1]
-
-    def _total_kib(self, console):
-        return int(console.command("grep MemTotal: /proc/meminfo").split()[1])
 
 
 class NewerHost(MachineTest):

@@ -16,7 +16,7 @@ class Start(MachineTest):
         console = self.start("web", memory_mib=256)
         self.assertEqual(console.command("uname -r"), self.app_release())
         self.assertEqual(console.command("grep -c ^processor /proc/cpuinfo"), "1")
-        total_kib = int(console.command("sed -n 's/MemTotal: *\\([0-9]*\\).*/\\1/p' /proc/meminfo"))
+        total_kib = console.total_kib()
         # Less what the kernel keeps for itself: its image, struct pages, our control area.
         self.assertLess(total_kib, 256 * 1024)
         self.assertGreater(total_kib, 160 * 1024)

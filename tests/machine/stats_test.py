@@ -89,7 +89,7 @@ class Told(MachineTest):
         self.assertEqual((stats["vcpu.0.state"], stats["vcpu.1.state"]), ("1", "1"))
         self.assertGreater(int(stats["vcpu.0.time"]), 0)
         self.assertGreater(int(stats["cpu.user"]) + int(stats["cpu.system"]), 10**7)
-        kib = int(console.command("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"))
+        kib = console.total_kib()
         self.assertEqual(int(stats["balloon.available"]), kib)
         self.assertIn(self.app_release(), self.virsh("guestinfo", "web", "--os"))
         self.virsh("cpu-stats", "web")

@@ -331,6 +331,10 @@ class Console:
         self.wait_for(f"B-{self.count}-\r\n")
         return self.wait_for(f"E-{self.count}-").replace("\r\n", "\n").rstrip("\n")
 
+    def total_kib(self):
+        """The memory that the app kernel knows of, without what its image takes."""
+        return int(self.command("grep MemTotal: /proc/meminfo").split()[1])
+
     def leave(self):
         """Ctrl+]: virsh gives the terminal back, the domain runs on."""
         self.child.send("\x1d")
