@@ -72,12 +72,14 @@ void mk_cpu_return(struct mk_partition *p);
 int mk_cpu_remove(struct mk_partition *p, const u32 *cpus, u32 count,
 		  struct mk_message *message);
 struct mk_taken_cpu *mk_cpu_find(struct mk_taken_cpu *cpus, u32 count, u32 cpu);
+void mk_cpu_set_role(struct mk_partition *p, struct mk_taken_cpu *cpu, u32 role);
 
 /* cpu_live.c */
 int mk_cpu_slot(struct mk_partition *p, u32 apic_id);
 int mk_cpu_know(struct mk_partition *p);
 u32 mk_cpu_count(struct mk_partition *p, u32 role);
 void mk_cpu_give_all(struct mk_partition *p, u32 state);
+void mk_cpu_stopped(struct mk_partition *p);
 int mk_cpu_request(struct mk_partition *p, const struct mk_request *request, u64 *arg);
 void mk_cpu_answered(struct mk_partition *p, const struct mk_answer *answer);
 

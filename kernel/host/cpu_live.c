@@ -30,25 +30,25 @@ int mk_cpu_slot(struct mk_partition *p, u32 apic_id)
  * mk_cpu_know - write down the CPUs that an app kernel will know
  * @p: the partition, about to be loaded; the caller is its only call
  *
- * Those with role run, then the spare ones; it stays so until the next MK_LOAD.
+ * Those with role run, then those that it may be given; it stays so until the next
+ * MK_LOAD.
  *
  * Context: may sleep; takes the partition's lock.
  * Return: 0 or -ENOMEM.
  */
 int mk_cpu_know(struct mk_partition *p)
 {
-	u32 *known, n = 0, i;
+	static const u32 roles[] = { MK_CPU_RUN, MK_CPU_STANDBY, MK_CPU_SPARE };
+	u32 *known, n = 0, role, i;
 
 	known = mk_fault("load: known CPUs") ? NULL :
 		kvcalloc(p->cpu_count, sizeof(*known), GFP_KERNEL);
 	if (!known)
 		return -ENOMEM;
-	for (i = 0; i < p->cpu_count; i++)
-		if (p->cpus[i].role == MK_CPU_RUN)
-			known[n++] = p->cpus[i].apic_id;
-	for (i = 0; i < p->cpu_count; i++)
-		if (p->cpus[i].role == MK_CPU_SPARE)
-			known[n++] = p->cpus[i].apic_id;
+	for (role = 0; role < ARRAY_SIZE(roles); role++)
+		for (i = 0; i < p->cpu_count; i++)
+			if (p->cpus[i].role == roles[role])
+				known[n++] = p->cpus[i].apic_id;
 	mutex_lock(&p->lock);
 	swap(p->known, known);
 	p->known_count = n;
@@ -75,7 +75,7 @@ u32 mk_cpu_count(struct mk_partition *p, u32 role)
 }
 
 /**
- * mk_cpu_give_all - an app kernel is started, or stopped
+ * mk_cpu_give_all - an app kernel is started, or could not be
  * @p: the partition
  * @state: enum mk_cpu_state of all CPUs that it runs on
  *
@@ -88,6 +88,28 @@ void mk_cpu_give_all(struct mk_partition *p, u32 state)
 	for (i = 0; i < p->cpu_count; i++)
 		if (p->cpus[i].role == MK_CPU_RUN)
 			p->cpus[i].state = state;
+}
+
+/**
+ * mk_cpu_stopped - an app kernel is stopped
+ * @p: the partition; its CPUs have been reset
+ *
+ * The next one starts on those that this one had.
+ *
+ * Context: the partition's lock is held.
+ */
+void mk_cpu_stopped(struct mk_partition *p)
+{
+	u32 n = 0, i;
+
+	for (i = 0; i < p->cpu_count; i++) {
+		if (p->cpus[i].role != MK_CPU_RUN)
+			continue;
+		/* whatever it says, it did not give up the one that it booted on */
+		if (n++ && p->cpus[i].state != MK_CPU_GIVEN)
+			mk_cpu_set_role(p, &p->cpus[i], MK_CPU_STANDBY);
+		p->cpus[i].state = MK_CPU_TAKEN;
+	}
 }
 
 /* The app kernel's guard looks there whenever it brings up a CPU. */
@@ -117,13 +139,16 @@ int mk_cpu_request(struct mk_partition *p, const struct mk_request *request, u64
 
 	if (request->arg <= U32_MAX)
 		cpu = mk_cpu_find(p->cpus, p->cpu_count, request->arg);
-	if (!cpu || cpu->role != MK_CPU_RUN)
+	if (!cpu || (cpu->role != MK_CPU_RUN && cpu->role != MK_CPU_STANDBY))
 		return -EINVAL;
 	given = cpu->state == MK_CPU_GIVEN;
 	if (cpu->leaves || given == add)
 		return -EBUSY;
-	if (add)
+	if (add) {
+		if (cpu->role == MK_CPU_STANDBY)
+			mk_cpu_set_role(p, cpu, MK_CPU_RUN);
 		cpu->state = MK_CPU_GIVEN;
+	}
 	grant(p, cpu->apic_id, add);
 	*arg = cpu->apic_id;
 	return 0;

@@ -200,7 +200,8 @@ static int take_next(struct mk_partition *p, struct mk_taken_cpu *taken, u32 n,
 	if (ret)
 		return ret;
 	apic_id = per_cpu(x86_cpu_to_apicid, cpu);
-	if (role == MK_CPU_RUN && p->state != MK_STATE_CREATED && mk_cpu_slot(p, apic_id) < 0)
+	if ((role == MK_CPU_RUN || role == MK_CPU_STANDBY) && p->state != MK_STATE_CREATED &&
+	    mk_cpu_slot(p, apic_id) < 0)
 		return mk_fail(message, -ENOSPC,
 			       "CPU %u is not one of the %u that the app kernel was booted with: only a restart makes it known",
 			       cpu, p->known_count);
@@ -212,6 +213,23 @@ static int take_next(struct mk_partition *p, struct mk_taken_cpu *taken, u32 n,
 		.cpu = cpu, .role = role, .apic_id = apic_id,
 	};
 	return 0;
+}
+
+/**
+ * mk_cpu_set_role - a CPU that is on standby is run on, or one that was is not
+ * @p: the partition
+ * @cpu: its CPU
+ * @role: MK_CPU_RUN or MK_CPU_STANDBY, which it has not yet
+ *
+ * Context: the partition's lock is held.
+ */
+void mk_cpu_set_role(struct mk_partition *p, struct mk_taken_cpu *cpu, u32 role)
+{
+	bool run = role == MK_CPU_RUN;
+
+	cpu->role = role;
+	p->run_count += run ? 1 : -1;
+	WRITE_ONCE(per_cpu(holder, cpu->cpu), run ? p : NULL);
 }
 
 /* Adds what was taken to the list; what was a spare CPU is none any more. */

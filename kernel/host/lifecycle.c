@@ -45,7 +45,7 @@ static int stop(struct mk_partition *p)
 	mk_console_drain(p);
 	mk_memory_stopped(p);
 	mk_window_end(p);
-	mk_cpu_give_all(p, MK_CPU_TAKEN);
+	mk_cpu_stopped(p);
 	mk_partition_set_state(p, MK_STATE_STOPPED);
 	mutex_unlock(&p->lock);
 	return 0;
@@ -462,7 +462,7 @@ void mk_partition_query(struct mk_partition *p, struct mk_query *query)
 	query->boots = p->boots;
 	query->doorbells = READ_ONCE(p->bell.count);
 	query->cpus = p->run_count;
-	query->idle_cpus = mk_cpu_count(p, MK_CPU_IDLE);
+	query->idle_cpus = mk_cpu_count(p, MK_CPU_IDLE) + mk_cpu_count(p, MK_CPU_STANDBY);
 	query->known_cpus = p->known_count;
 	query->ranges = p->memory->owned.count;
 	memcpy(query->answers, p->answers, sizeof(query->answers));

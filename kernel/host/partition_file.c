@@ -99,7 +99,7 @@ static int do_add_cpus(void *context, void *args, struct mk_call *call)
 	u32 *cpus;
 	int ret;
 
-	if (add->role > MK_CPU_SPARE)
+	if (add->role > MK_CPU_STANDBY)
 		return mk_fail(&call->message, -EINVAL,
 			       "there is no role %u", add->role);
 	cpus = copy_cpus(add->cpus, add->count, call);

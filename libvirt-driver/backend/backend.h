@@ -71,8 +71,9 @@ struct Answer {
 
 enum class CpuRole {
     run,
-    idle,   // the unused second thread of a core it owns
-    spare,  // not taken, only named to the app kernel when it boots: may be added later
+    idle,     // the unused second thread of a core it owns
+    spare,    // not taken, only named to the app kernel when it boots: may be added later
+    standby,  // as idle, and named to the app kernel: cpu_add gives it
 };
 
 // Who uses a CPU or a range of memory of a partition.
@@ -82,6 +83,10 @@ enum class Use {
     given,     // the app kernel, or it was asked to and did not answer yet
     released,  // nobody: the app kernel gave it up
 };
+
+[[nodiscard]] constexpr bool in_use(Use use) noexcept {
+    return use == Use::boot || use == Use::given;
+}
 
 struct MemoryRange {
     std::uint64_t start_kib = 0;
@@ -152,10 +157,11 @@ struct Timings {  // nanoseconds; 0: did not happen
 struct Status {
     State state = State::created;
     std::string name;
-    std::vector<unsigned> cpus;       // role run, in the order they were added
-    std::vector<Use> cpu_use;         // of each of `cpus`
-    std::vector<unsigned> idle_cpus;  // role idle
-    unsigned known_cpus = 0;          // how many different CPUs its app kernel can ever be given
+    std::vector<unsigned> cpus;          // role run, in the order they were added
+    std::vector<Use> cpu_use;            // of each of `cpus`
+    std::vector<unsigned> idle_cpus;     // role idle
+    std::vector<unsigned> standby_cpus;  // role standby
+    unsigned known_cpus = 0;             // how many different CPUs its app kernel can ever be given
     std::vector<MemoryRange> memory;
     std::uint64_t memory_kib = 0;
     std::uint64_t wanted_kib = 0;   // while add_memory() runs

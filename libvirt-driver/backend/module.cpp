@@ -240,6 +240,8 @@ Status Module::status(const Uuid& uuid) {
         for (const mk_cpu& cpu : cpus) {
             if (cpu.role == MK_CPU_IDLE)
                 status.idle_cpus.push_back(cpu.cpu);
+            if (cpu.role == MK_CPU_STANDBY)
+                status.standby_cpus.push_back(cpu.cpu);
             if (cpu.role != MK_CPU_RUN)
                 continue;
             status.cpus.push_back(cpu.cpu);

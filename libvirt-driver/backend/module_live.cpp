@@ -29,6 +29,8 @@ namespace {
             return MK_CPU_IDLE;
         case CpuRole::spare:
             return MK_CPU_SPARE;
+        case CpuRole::standby:
+            return MK_CPU_STANDBY;
     }
     return MK_CPU_RUN;
 }

@@ -28,14 +28,26 @@ std::optional<unsigned> cpu_of(const DomainView& view, unsigned vcpu) {
     return view.details.cpus[place];
 }
 
-// A thread that the domain has kept because the rest of its core runs.
-std::optional<unsigned> kept_thread(LiveChange& change, const std::optional<CpuSet>& allowed) {
+// A thread that the domain has because the rest of its core runs, and that its app kernel knows.
+std::optional<unsigned> unused_thread(LiveChange& change, const std::optional<CpuSet>& allowed) {
     const backend::Status status = change.status();
+    std::vector<unsigned> threads;
     for (std::size_t i = 0; i < status.cpus.size(); i++)
-        if (status.cpu_use.at(i) == backend::Use::released &&
-            (!allowed || allowed->contains(status.cpus[i])))
-            return status.cpus[i];
+        if (!in_use(status.cpu_use.at(i)))
+            threads.push_back(status.cpus[i]);
+    threads.insert(threads.end(), status.standby_cpus.begin(), status.standby_cpus.end());
+    for (const unsigned thread : threads)
+        if (!allowed || allowed->contains(thread))
+            return thread;
     return std::nullopt;
+}
+
+void add_unused(LiveChange& change, const std::vector<unsigned>& threads) {
+    const CpuSet known = change.view().details.known_cpus;
+    for (const unsigned thread : threads)
+        change.context().backend.add_cpus(
+            change.uuid(), {thread},
+            known.contains(thread) ? backend::CpuRole::standby : backend::CpuRole::idle);
 }
 
 // A CPU that is the partition's, and that its app kernel was not told of yet.
@@ -46,14 +58,13 @@ unsigned take_cpu(LiveChange& change, const std::optional<CpuSet>& allowed) {
         taken = context.pool.add_core(change.running().grant,
                                       {allowed, change.view().details.known_cpus});
     } catch (const Error&) {
-        if (const auto thread = kept_thread(change, allowed))
+        if (const auto thread = unused_thread(change, allowed))
             return *thread;
         throw;
     }
     try {
         context.backend.add_cpus(change.uuid(), {taken.cpu}, backend::CpuRole::run);
-        if (!taken.idle.empty())
-            context.backend.add_cpus(change.uuid(), taken.idle, backend::CpuRole::idle);
+        add_unused(change, taken.idle);
     } catch (const Error&) {
         change.settle();
         throw;

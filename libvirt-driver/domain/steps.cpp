@@ -162,22 +162,37 @@ void PartitionStep::add_memory() {
 
 void PartitionStep::add_cpus() {
     context_.backend.add_cpus(definition_.uuid, grant_.cpus(), backend::CpuRole::run);
-    if (!grant_.idle_cpus().empty())
-        context_.backend.add_cpus(definition_.uuid, grant_.idle_cpus(), backend::CpuRole::idle);
     for (const unsigned cpu : grant_.cpus())
         known_cpus_.insert(cpu);
-    name_spares();
+    std::vector<unsigned> spares = candidates();
+    std::vector<unsigned> idle;
+    std::vector<unsigned> standby;
+    for (const unsigned cpu : grant_.idle_cpus()) {
+        const auto at = std::find(spares.begin(), spares.end(), cpu);
+        (at == spares.end() ? idle : standby).push_back(cpu);
+        if (at != spares.end())
+            spares.erase(at);
+    }
+    if (!idle.empty())
+        context_.backend.add_cpus(definition_.uuid, idle, backend::CpuRole::idle);
+    if (!standby.empty())
+        context_.backend.add_cpus(definition_.uuid, standby, backend::CpuRole::standby);
+    for (const unsigned cpu : standby)
+        known_cpus_.insert(cpu);
+    name_spares(spares);
 }
 
-void PartitionStep::name_spares() {
+std::vector<unsigned> PartitionStep::candidates() const {
     host::Request most;
     most.vcpus = definition_.vcpus;
     most.cpuset = definition_.cpuset;
     most.pins = definition_.vcpu_pins;
     const std::size_t limit = known_limit(definition_);
-    if (grant_.cpus().size() >= limit)
-        return;
-    const auto spares = context_.pool.candidates(grant_, most, limit - grant_.cpus().size());
+    const std::size_t count = grant_.cpus().size();
+    return context_.pool.candidates(grant_, most, limit - std::min(limit, count));
+}
+
+void PartitionStep::name_spares(const std::vector<unsigned>& spares) {
     if (spares.empty())
         return;
     try {

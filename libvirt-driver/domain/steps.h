@@ -92,7 +92,8 @@ class PartitionStep {
     [[nodiscard]] host::Grant commit() noexcept;
 
   private:
-    void name_spares();
+    [[nodiscard]] std::vector<unsigned> candidates() const;
+    void name_spares(const std::vector<unsigned>& spares);
 
     const Context& context_;
     Stranded& stranded_;

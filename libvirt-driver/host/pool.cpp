@@ -359,11 +359,17 @@ void Pool::settle(Grant& grant, Holding holding) {
 
 std::vector<unsigned> Pool::candidates(const Grant& grant, const Request& want,
                                        std::size_t limit) const {
-    CpuSet allowed =
-        want.cpuset.value_or(want.pins.size() < want.vcpus ? impl_->topology.present() : CpuSet{});
+    CpuSet named = want.cpuset.value_or(CpuSet{});
     for (const auto& [vcpu, pin] : want.pins)
-        allowed |= pin;
-    allowed -= grant.holding().all_cpus();
+        named |= pin;
+    CpuSet allowed = named;
+    if (!want.cpuset && want.pins.size() < want.vcpus) {
+        allowed = impl_->topology.present();
+        for (const unsigned thread : grant.idle_cpus())
+            if (!named.contains(thread))
+                allowed.erase(thread);
+    }
+    const std::vector<unsigned>& used = grant.cpus();
     const unsigned node = impl_->home_node(grant);
     std::vector<unsigned> found;
     for (const bool first : {true, false}) {
@@ -373,7 +379,8 @@ std::vector<unsigned> Pool::candidates(const Grant& grant, const Request& want,
                     continue;
                 const CpuSet threads = core.threads & allowed;
                 for (const unsigned cpu : threads)
-                    if ((cpu == *threads.begin()) == first && found.size() < limit)
+                    if ((cpu == *threads.begin()) == first && found.size() < limit &&
+                        std::find(used.begin(), used.end(), cpu) == used.end())
                         found.push_back(cpu);
             }
         }

@@ -85,7 +85,8 @@ class Pool {
     // (VIR_ERR_RESOURCE_BUSY) if a CPU is held by another; then nothing changes.
     void settle(Grant& grant, Holding holding);
     // Up to `limit` CPUs beside those of `grant` that a domain like `want` could be given later:
-    // one of each core first, those of vCPU 0's node before others. Nothing is taken.
+    // one of each core first, those of vCPU 0's node before others. Idle threads of `grant` are
+    // among them if `want` names them. Nothing is taken.
     [[nodiscard]] std::vector<unsigned> candidates(const Grant& grant, const Request& want,
                                                    std::size_t limit) const;
 

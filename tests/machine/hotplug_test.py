@@ -110,6 +110,52 @@ class Cpus(MachineTest):
             """)
         self.assertEqual(self.online_cpus(), self.cpus)
 
+    def test_one_on_standby_is_given_without_being_taken_first(self):
+        self.script(BOOT, """
+            partition = Device().create(uuid.uuid4().bytes, "standby")
+            partition.add_memory(128 << 20)
+            partition.add_cpus([2])
+            partition.add_cpus([4], STANDBY)
+            partition.add_cpus([3], SPARE)
+            assert online() == "0-1,3,5"
+
+            def boots():
+                partition.load("/vmlinuz", initrd, "quiet")
+                partition.start()
+                wait_for(partition, "running")
+                return Shell(partition)
+
+            shell = boots()
+            query = partition.query()
+            assert (query.cpus, query.idle_cpus, query.known_cpus) == (1, 1, 3)
+            said = shell.run("nproc; echo 1 >/sys/devices/system/cpu/cpu1/online || echo refused")
+            assert said.split()[0] == "1" and said.endswith("refused"), said
+            expect("EBUSY", partition.request, CPU_REMOVE, 4)
+            expect("EBUSY", partition.add_cpus, [4])
+            assert partition.ask(CPU_ADD, 4) == (0, 0)
+            assert shell.run("nproc; taskset 2 true && echo ran").split() == ["2", "ran"]
+            expect("EBUSY", partition.remove_cpus, [4], saying="uses")
+
+            # The next one starts on those that this one has; a thread given up waits again.
+            partition.stop()
+            shell = boots()
+            assert partition.query().cpus == 2
+            assert partition.ask(CPU_REMOVE, 4) == (0, 0)
+            assert shell.run("nproc") == "1"
+            assert partition.cpu_states()[1] == (4, RUN, CPU_RELEASED)
+            assert partition.ask(CPU_ADD, 4) == (0, 0)
+            assert partition.ask(CPU_REMOVE, 4) == (0, 0)
+            partition.stop()
+            assert sorted(partition.cpus()) == [(2, RUN), (3, SPARE), (4, STANDBY)]
+            shell = boots()
+            assert shell.run("nproc") == "1"
+            partition.remove_cpus([4])
+            assert online() == "0-1,3-5"
+            assert sorted(partition.cpus()) == [(2, RUN), (3, SPARE), (4, SPARE)]
+            partition.destroy()
+            """)
+        self.assertEqual(self.online_cpus(), self.cpus)
+
     def test_wrong_use_is_refused_and_nothing_is_lost(self):
         self.script(BOOT, """
             partition = start("strict", [2], [3, 4])

@@ -46,7 +46,20 @@ void need(bool allowed) {
     return static_cast<std::size_t>(backend::Channel::key);
 }
 
+// False if it is not there.
+bool erase(std::vector<unsigned>& cpus, unsigned cpu) {
+    const auto at = std::find(cpus.begin(), cpus.end(), cpu);
+    const bool found = at != cpus.end();
+    if (found)
+        cpus.erase(at);
+    return found;
+}
+
 void set_use(backend::Status& status, unsigned cpu, Use use) {
+    if (use == Use::given && erase(status.standby_cpus, cpu)) {
+        status.cpus.push_back(cpu);
+        status.cpu_use.push_back(use);
+    }
     for (std::size_t i = 0; i < status.cpus.size(); i++)
         if (status.cpus[i] == cpu)
             status.cpu_use.at(i) = use;
@@ -197,11 +210,13 @@ void FakeMachine::obey(Partition& partition, std::size_t channel) {
 
 void FakeBackend::add_cpus(const Uuid& uuid, const std::vector<unsigned>& cpus,
                            backend::CpuRole role) {
+    const bool standby = role == backend::CpuRole::standby;
     const bool idle = role == backend::CpuRole::idle;
     const bool spare = role == backend::CpuRole::spare;
-    const auto lock = machine_->enter(spare  ? "add_spare_cpus"
-                                      : idle ? "add_idle_cpus"
-                                             : "add_cpus",
+    const auto lock = machine_->enter(spare     ? "add_spare_cpus"
+                                      : idle    ? "add_idle_cpus"
+                                      : standby ? "add_standby_cpus"
+                                                : "add_cpus",
                                       &uuid);
     auto& status = machine_->find(uuid).status;
     need(status.state == State::created || (live(status.state) && !spare));
@@ -214,16 +229,17 @@ void FakeBackend::add_cpus(const Uuid& uuid, const std::vector<unsigned>& cpus,
         for (const unsigned cpu : cpus) {
             const auto& run = partition.status.cpus;
             const auto& unused = partition.status.idle_cpus;
+            const auto& known = partition.status.standby_cpus;
             if (std::count(run.begin(), run.end(), cpu) +
-                    std::count(unused.begin(), unused.end(), cpu) !=
+                    std::count(unused.begin(), unused.end(), cpu) +
+                    std::count(known.begin(), known.end(), cpu) !=
                 0)
                 throw Error(VIR_ERR_RESOURCE_BUSY, fmt::format("CPU {} is held already", cpu));
         }
     }
-    auto& list = idle ? status.idle_cpus : status.cpus;
+    auto& list = idle ? status.idle_cpus : standby ? status.standby_cpus : status.cpus;
     list.insert(list.end(), cpus.begin(), cpus.end());
-    if (!idle)
-        status.cpu_use.resize(status.cpus.size(), Use::taken);
+    status.cpu_use.resize(status.cpus.size(), Use::taken);
 }
 
 void FakeBackend::remove_cpus(const Uuid& uuid, const std::vector<unsigned>& cpus) {
@@ -231,11 +247,8 @@ void FakeBackend::remove_cpus(const Uuid& uuid, const std::vector<unsigned>& cpu
     auto& status = machine_->find(uuid).status;
     need(live(status.state));
     for (const unsigned cpu : cpus) {
-        const auto idle = std::find(status.idle_cpus.begin(), status.idle_cpus.end(), cpu);
-        if (idle != status.idle_cpus.end()) {
-            status.idle_cpus.erase(idle);
+        if (erase(status.idle_cpus, cpu) || erase(status.standby_cpus, cpu))
             continue;
-        }
         const auto found = std::find(status.cpus.begin(), status.cpus.end(), cpu);
         if (found == status.cpus.end())
             throw Error(VIR_ERR_INVALID_ARG, fmt::format("CPU {} is not the partition's", cpu));

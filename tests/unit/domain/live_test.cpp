@@ -21,6 +21,7 @@ constexpr Affect config{.config = true};
 constexpr Affect both{.live = true, .config = true};
 
 struct LiveTest : test::DriverFixture {
+    using DriverFixture::DriverFixture;
     Uuid start(const std::string& vcpus, const std::string& more = {}) {
         std::string xml = sandbox.xml("web", 1, more);
         const std::string vcpu = "<vcpu>1</vcpu>";
@@ -158,6 +159,47 @@ TEST_F(LiveTest, AVcpuMovesToAnotherCpu) {
                  "vcpu 2 is out of range of live cpu count 2");
     driver->pin_vcpu(web, 0, {6}, config);
     EXPECT_EQ(view(web).persistent_definition->vcpu_pins.at(0), CpuSet{6});
+}
+
+struct LiveThreadsTest : LiveTest {
+    LiveThreadsTest() : LiveTest({.threads = 2}) {}
+};
+
+TEST_F(LiveThreadsTest, AThreadOfItsOwnCoreBecomesAVcpuIfTheDefinitionNamesIt) {
+    const Uuid web = start("<vcpu cpuset='2-3' current='1'>2</vcpu>");
+    EXPECT_THAT(view(web).details.cpus, ElementsAre(2));
+    EXPECT_EQ(view(web).details.known_cpus, CpuSet::parse("2-3"));
+    for (int round = 0; round < 2; round++) {
+        driver->set_vcpus(web, {.vcpus = 2, .affect = live});
+        EXPECT_THAT(view(web).details.cpus, ElementsAre(2, 3));
+        driver->set_vcpus(web, {.vcpus = 1, .affect = live});
+        EXPECT_THAT(view(web).details.cpus, ElementsAre(2));
+        EXPECT_EQ(machine->cpus_in_use(), 2U);
+        stop_daemon();
+        start_daemon();
+    }
+    driver->destroy(web);
+    EXPECT_EQ(machine->cpus_in_use(), 0U);
+}
+
+TEST_F(LiveThreadsTest, AThreadThatIsRefusedIsOfferedAgain) {
+    const Uuid web = start("<vcpu cpuset='2-5' current='1'>4</vcpu>");
+    driver->set_vcpus(web, {.vcpus = 3, .affect = live});  // a core first, then a thread
+    EXPECT_THAT(view(web).details.cpus, ElementsAre(2, 4, 3));
+    machine->app_answers(web, Request::cpu_add, {.error = EAGAIN});
+    EXPECT_ERROR(driver->set_vcpus(web, {.vcpus = 4, .affect = live}), VIR_ERR_OPERATION_FAILED,
+                 "CPU 5 cannot be brought up as vCPU 3");
+    machine->app_answers(web, Request::cpu_add, {});
+    driver->set_vcpus(web, {.vcpus = 4, .affect = live});
+    EXPECT_THAT(view(web).details.cpus, ElementsAre(2, 4, 3, 5));
+    driver->destroy(web);
+    EXPECT_EQ(machine->cpus_in_use(), 0U);
+}
+
+TEST_F(LiveThreadsTest, AVcpuThatIsPlacedNowhereGetsACore) {
+    const Uuid web = start("<vcpu current='1'>2</vcpu>");
+    driver->set_vcpus(web, {.vcpus = 2, .affect = live});
+    EXPECT_THAT(view(web).details.cpus, ElementsAre(2, 4));
 }
 
 TEST_F(LiveTest, GuestVcpusAreTheAppKernels) {

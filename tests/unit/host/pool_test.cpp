@@ -231,6 +231,15 @@ TEST_F(ThreadsTest, ACpusetWithMoreVcpusThanCoresSharesThem) {
     EXPECT_THAT(grant.idle_cpus(), ElementsAre(7));
 }
 
+TEST_F(ThreadsTest, AnIdleThreadIsACandidateIfItIsNamedAndAfterOtherCores) {
+    const Grant grant = big.reserve(web, {.vcpus = 1, .cpuset = CpuSet::parse("4-7")});
+    EXPECT_THAT(big.candidates(grant, {.vcpus = 4, .cpuset = CpuSet::parse("4-7")}, 8),
+                ElementsAre(6, 5, 7));
+    EXPECT_THAT(big.candidates(grant, {.vcpus = 2}, 9), ElementsAre(2, 6, 8, 10, 12, 14, 3, 7, 9));
+    EXPECT_THAT(big.candidates(grant, {.vcpus = 2, .pins = {{1, {5}}}}, 8),
+                ElementsAre(2, 6, 8, 10, 12, 14, 3, 5));
+}
+
 TEST_F(ThreadsTest, ACpusetOverTwoNodesSpreadsBeforeItShares) {
     const Grant grant = big.reserve(web, {.vcpus = 2, .cpuset = CpuSet::parse("6-7,14-15")});
     EXPECT_THAT(grant.cpus(), testing::UnorderedElementsAre(6, 14));

@@ -340,11 +340,15 @@ struct mk_remove_memory {
  *	thread the partition uses
  * @MK_CPU_SPARE: not taken, only named to the app kernel when it boots: one that
  *	may be added while it runs. Several partitions may name the same CPU.
+ * @MK_CPU_STANDBY: nobody runs on it, but the app kernel knows it:
+ *	MK_REQUEST_CPU_ADD gives it, it has role run then. What the app kernel gave
+ *	up and still is the partition's when it stops has this role at its next start.
  */
 enum mk_cpu_role {
 	MK_CPU_RUN	= 0,
 	MK_CPU_IDLE	= 1,
 	MK_CPU_SPARE	= 2,
+	MK_CPU_STANDBY	= 3,
 };
 
 /**
@@ -729,7 +733,7 @@ struct mk_query_registers {
  *	this file returned
  * @boots: how often MK_START succeeded
  * @cpus: number of CPUs with role run
- * @idle_cpus: number of CPUs with role idle
+ * @idle_cpus: number of CPUs with role idle or standby
  * @ranges: number of memory ranges
  * @online_cpus: CPUs online in the app kernel, as it says; 0 if unknown
  * @known_cpus: how many different CPUs the app kernel can ever be given, by what
