@@ -216,10 +216,10 @@ static int take_next(struct mk_partition *p, struct mk_taken_cpu *taken, u32 n,
 }
 
 /**
- * mk_cpu_set_role - a CPU that is on standby is run on, or one that was is not
+ * mk_cpu_set_role - a CPU is run on from now on, or is not any more
  * @p: the partition
  * @cpu: its CPU
- * @role: MK_CPU_RUN or MK_CPU_STANDBY, which it has not yet
+ * @role: MK_CPU_RUN or MK_CPU_STANDBY
  *
  * Context: the partition's lock is held.
  */
@@ -246,10 +246,8 @@ static void enter(struct mk_partition *p, struct mk_taken_cpu *taken, u32 count,
 	memcpy(list + total, taken, count * sizeof(*taken));
 	swap(p->cpus, list);
 	p->cpu_count = total + count;
-	if (taken[0].role == MK_CPU_RUN)
-		p->run_count += count;
 	for (i = 0; taken[0].role == MK_CPU_RUN && i < count; i++)
-		WRITE_ONCE(per_cpu(holder, taken[i].cpu), p);
+		mk_cpu_set_role(p, &p->cpus[total + i], MK_CPU_RUN);
 	p->offline_ns += offline_ns;
 	mutex_unlock(&p->lock);
 	kvfree(list);

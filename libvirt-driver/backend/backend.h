@@ -157,11 +157,10 @@ struct Timings {  // nanoseconds; 0: did not happen
 struct Status {
     State state = State::created;
     std::string name;
-    std::vector<unsigned> cpus;          // role run, in the order they were added
-    std::vector<Use> cpu_use;            // of each of `cpus`
-    std::vector<unsigned> idle_cpus;     // role idle
-    std::vector<unsigned> standby_cpus;  // role standby
-    unsigned known_cpus = 0;             // how many different CPUs its app kernel can ever be given
+    std::vector<unsigned> cpus;       // role run, in the order they were added
+    std::vector<Use> cpu_use;         // of each of `cpus`
+    std::vector<unsigned> idle_cpus;  // role idle or, if its app kernel knows it, standby
+    unsigned known_cpus = 0;          // how many different CPUs its app kernel can ever be given
     std::vector<MemoryRange> memory;
     std::uint64_t memory_kib = 0;
     std::uint64_t wanted_kib = 0;   // while add_memory() runs

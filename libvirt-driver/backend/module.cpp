@@ -238,10 +238,8 @@ Status Module::status(const Uuid& uuid) {
             [](mk_query_cpus& list, std::uint64_t address) { list.cpus = address; },
             "query the partition's CPUs");
         for (const mk_cpu& cpu : cpus) {
-            if (cpu.role == MK_CPU_IDLE)
+            if (cpu.role == MK_CPU_IDLE || cpu.role == MK_CPU_STANDBY)
                 status.idle_cpus.push_back(cpu.cpu);
-            if (cpu.role == MK_CPU_STANDBY)
-                status.standby_cpus.push_back(cpu.cpu);
             if (cpu.role != MK_CPU_RUN)
                 continue;
             status.cpus.push_back(cpu.cpu);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "domain/live.h"
+#include "domain/settle.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -30,33 +31,20 @@ std::optional<unsigned> cpu_of(const DomainView& view, unsigned vcpu) {
 
 // A thread that the domain has because the rest of its core runs, and that its app kernel knows.
 std::optional<unsigned> unused_thread(LiveChange& change, const std::optional<CpuSet>& allowed) {
-    const backend::Status status = change.status();
-    std::vector<unsigned> threads;
-    for (std::size_t i = 0; i < status.cpus.size(); i++)
-        if (!in_use(status.cpu_use.at(i)))
-            threads.push_back(status.cpus[i]);
-    threads.insert(threads.end(), status.standby_cpus.begin(), status.standby_cpus.end());
-    for (const unsigned thread : threads)
-        if (!allowed || allowed->contains(thread))
+    const CpuSet known = change.view().details.known_cpus;
+    for (const unsigned thread : holding_of(change.status()).idle_cpus)
+        if (known.contains(thread) && (!allowed || allowed->contains(thread)))
             return thread;
     return std::nullopt;
-}
-
-void add_unused(LiveChange& change, const std::vector<unsigned>& threads) {
-    const CpuSet known = change.view().details.known_cpus;
-    for (const unsigned thread : threads)
-        change.context().backend.add_cpus(
-            change.uuid(), {thread},
-            known.contains(thread) ? backend::CpuRole::standby : backend::CpuRole::idle);
 }
 
 // A CPU that is the partition's, and that its app kernel was not told of yet.
 unsigned take_cpu(LiveChange& change, const std::optional<CpuSet>& allowed) {
     const Context& context = change.context();
+    const CpuSet known = change.view().details.known_cpus;
     host::Pool::Taken taken;
     try {
-        taken = context.pool.add_core(change.running().grant,
-                                      {allowed, change.view().details.known_cpus});
+        taken = context.pool.add_core(change.running().grant, {allowed, known});
     } catch (const Error&) {
         if (const auto thread = unused_thread(change, allowed))
             return *thread;
@@ -64,7 +52,7 @@ unsigned take_cpu(LiveChange& change, const std::optional<CpuSet>& allowed) {
     }
     try {
         context.backend.add_cpus(change.uuid(), {taken.cpu}, backend::CpuRole::run);
-        add_unused(change, taken.idle);
+        add_idle_threads(context, change.uuid(), taken.idle, known);
     } catch (const Error&) {
         change.settle();
         throw;

@@ -60,7 +60,7 @@ std::vector<unsigned> unused_cpus(const Context& context, const Running& running
         if (in_use(status.cpu_use.at(i)) || (asked && asked->ask.cpu == status.cpus[i]))
             busy |= context.pool.topology().threads_of(status.cpus[i]);
     std::vector<unsigned> unused;
-    for (const auto* list : {&status.cpus, &status.idle_cpus, &status.standby_cpus})
+    for (const auto* list : {&status.cpus, &status.idle_cpus})
         std::copy_if(list->begin(), list->end(), std::back_inserter(unused),
                      [&busy](unsigned cpu) { return !busy.contains(cpu); });
     return unused;
@@ -247,8 +247,8 @@ host::Holding holding_of(const backend::Status& status) {
     host::Holding holding;
     for (std::size_t i = 0; i < status.cpus.size(); i++)
         (in_use(status.cpu_use.at(i)) ? holding.cpus : holding.idle_cpus).push_back(status.cpus[i]);
-    for (const auto* list : {&status.idle_cpus, &status.standby_cpus})
-        holding.idle_cpus.insert(holding.idle_cpus.end(), list->begin(), list->end());
+    holding.idle_cpus.insert(holding.idle_cpus.end(), status.idle_cpus.begin(),
+                             status.idle_cpus.end());
     std::sort(holding.idle_cpus.begin(), holding.idle_cpus.end());
     for (const backend::MemoryRange& range : status.memory)
         holding.add({static_cast<unsigned>(std::max(range.node, 0)), range.size_kib});

@@ -85,6 +85,18 @@ backend::Limits require_host(const Context& context) {
     return limits;
 }
 
+void add_idle_threads(const Context& context, const Uuid& uuid,
+                      const std::vector<unsigned>& threads, const CpuSet& known) {
+    std::vector<unsigned> standby;
+    std::vector<unsigned> idle;
+    for (const unsigned thread : threads)
+        (known.contains(thread) ? standby : idle).push_back(thread);
+    if (!standby.empty())
+        context.backend.add_cpus(uuid, standby, backend::CpuRole::standby);
+    if (!idle.empty())
+        context.backend.add_cpus(uuid, idle, backend::CpuRole::idle);
+}
+
 // A worker may come to it when the start is over: it needs nothing of that.
 struct BootFilesStep::Build {
     image::Places places;
@@ -164,21 +176,15 @@ void PartitionStep::add_cpus() {
     context_.backend.add_cpus(definition_.uuid, grant_.cpus(), backend::CpuRole::run);
     for (const unsigned cpu : grant_.cpus())
         known_cpus_.insert(cpu);
-    std::vector<unsigned> spares = candidates();
-    std::vector<unsigned> idle;
-    std::vector<unsigned> standby;
-    for (const unsigned cpu : grant_.idle_cpus()) {
-        const auto at = std::find(spares.begin(), spares.end(), cpu);
-        (at == spares.end() ? idle : standby).push_back(cpu);
-        if (at != spares.end())
-            spares.erase(at);
+    const CpuSet idle = grant_.holding().all_cpus() - known_cpus_;
+    std::vector<unsigned> spares;
+    for (const unsigned cpu : candidates()) {
+        if (idle.contains(cpu))
+            known_cpus_.insert(cpu);
+        else
+            spares.push_back(cpu);
     }
-    if (!idle.empty())
-        context_.backend.add_cpus(definition_.uuid, idle, backend::CpuRole::idle);
-    if (!standby.empty())
-        context_.backend.add_cpus(definition_.uuid, standby, backend::CpuRole::standby);
-    for (const unsigned cpu : standby)
-        known_cpus_.insert(cpu);
+    add_idle_threads(context_, definition_.uuid, grant_.idle_cpus(), known_cpus_);
     name_spares(spares);
 }
 

@@ -45,6 +45,10 @@ class Starting {
     Domain& domain_;
 };
 
+// Takes `threads`, whose cores the partition has: on standby if its app kernel is to know them.
+void add_idle_threads(const Context& context, const Uuid& uuid,
+                      const std::vector<unsigned>& threads, const CpuSet& known);
+
 // Kernel and initramfs, opened and checked; nothing is taken.
 struct BootFiles {
     Fd kernel;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Two hardware threads a core: a core is given whole, its idle thread with it."""
 
-from lib.testing import PROMPT, USERSPACE_UP, MachineTest
+from lib.testing import MachineTest
 
 
 class Threads(MachineTest):
@@ -28,8 +28,7 @@ class Threads(MachineTest):
         self.assertEqual((console.command("nproc"), self.online_cpus()), ("1", "0-1,4-5"))
         # An app kernel that starts again has what the one before it had.
         self.virsh("reset", "web")
-        console.wait_for(USERSPACE_UP)
-        console.wait_for(PROMPT)
+        console = console.comes_up_again()
         self.assertEqual(console.command("nproc"), "1")
         self.assertEqual(self.virsh("vcpucount", "web", "--live", "--active"), "1")
         self.virsh("setvcpus", "web", "2", "--live")

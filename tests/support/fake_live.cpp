@@ -56,7 +56,7 @@ bool erase(std::vector<unsigned>& cpus, unsigned cpu) {
 }
 
 void set_use(backend::Status& status, unsigned cpu, Use use) {
-    if (use == Use::given && erase(status.standby_cpus, cpu)) {
+    if (use == Use::given && erase(status.idle_cpus, cpu)) {
         status.cpus.push_back(cpu);
         status.cpu_use.push_back(use);
     }
@@ -211,33 +211,31 @@ void FakeMachine::obey(Partition& partition, std::size_t channel) {
 void FakeBackend::add_cpus(const Uuid& uuid, const std::vector<unsigned>& cpus,
                            backend::CpuRole role) {
     const bool standby = role == backend::CpuRole::standby;
-    const bool idle = role == backend::CpuRole::idle;
+    const bool idle = role == backend::CpuRole::idle || standby;
     const bool spare = role == backend::CpuRole::spare;
     const auto lock = machine_->enter(spare     ? "add_spare_cpus"
-                                      : idle    ? "add_idle_cpus"
                                       : standby ? "add_standby_cpus"
+                                      : idle    ? "add_idle_cpus"
                                                 : "add_cpus",
                                       &uuid);
     auto& status = machine_->find(uuid).status;
     need(status.state == State::created || (live(status.state) && !spare));
     if (std::count(cpus.begin(), cpus.end(), 0U) != 0 || cpus.empty())
         throw Error(VIR_ERR_INVALID_ARG, "CPU 0 cannot be given away");
-    status.known_cpus += status.state == State::created && !idle ? cpus.size() : 0;
+    status.known_cpus += status.state == State::created && (standby || !idle) ? cpus.size() : 0;
     if (spare)
         return;
     for (const auto& [other, partition] : machine_->partitions_) {
         for (const unsigned cpu : cpus) {
             const auto& run = partition.status.cpus;
             const auto& unused = partition.status.idle_cpus;
-            const auto& known = partition.status.standby_cpus;
             if (std::count(run.begin(), run.end(), cpu) +
-                    std::count(unused.begin(), unused.end(), cpu) +
-                    std::count(known.begin(), known.end(), cpu) !=
+                    std::count(unused.begin(), unused.end(), cpu) !=
                 0)
                 throw Error(VIR_ERR_RESOURCE_BUSY, fmt::format("CPU {} is held already", cpu));
         }
     }
-    auto& list = idle ? status.idle_cpus : standby ? status.standby_cpus : status.cpus;
+    auto& list = idle ? status.idle_cpus : status.cpus;
     list.insert(list.end(), cpus.begin(), cpus.end());
     status.cpu_use.resize(status.cpus.size(), Use::taken);
 }
@@ -247,7 +245,7 @@ void FakeBackend::remove_cpus(const Uuid& uuid, const std::vector<unsigned>& cpu
     auto& status = machine_->find(uuid).status;
     need(live(status.state));
     for (const unsigned cpu : cpus) {
-        if (erase(status.idle_cpus, cpu) || erase(status.standby_cpus, cpu))
+        if (erase(status.idle_cpus, cpu))
             continue;
         const auto found = std::find(status.cpus.begin(), status.cpus.end(), cpu);
         if (found == status.cpus.end())

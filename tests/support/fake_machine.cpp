@@ -97,8 +97,7 @@ std::size_t FakeMachine::cpus_in_use() {
     const std::scoped_lock lock(mutex_);
     std::size_t count = 0;
     for (const auto& [uuid, partition] : partitions_)
-        count += partition.status.cpus.size() + partition.status.idle_cpus.size() +
-                 partition.status.standby_cpus.size();
+        count += partition.status.cpus.size() + partition.status.idle_cpus.size();
     return count;
 }
 

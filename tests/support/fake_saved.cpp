@@ -80,7 +80,6 @@ void write_status(Group& group, const Status& status) {
     group.set("cpus", numbers(status.cpus));
     group.set("cpu_use", numbers(status.cpu_use));
     group.set("idle_cpus", numbers(status.idle_cpus));
-    group.set("standby_cpus", numbers(status.standby_cpus));
     Numbers memory;
     for (const backend::MemoryRange& range : status.memory) {
         for (const std::uint64_t number :
@@ -100,7 +99,6 @@ void read_status(const Group& group, Status& status) {
     status.cpus = values<unsigned>(group.get("cpus"));
     status.cpu_use = values<backend::Use>(group.get("cpu_use"));
     status.idle_cpus = values<unsigned>(group.get("idle_cpus"));
-    status.standby_cpus = values<unsigned>(group.get("standby_cpus"));
     const Numbers memory = group.get("memory");
     for (std::size_t i = 0; i < memory.size(); i += 5)
         status.memory.push_back({memory.at(i), memory.at(i + 1), static_cast<int>(memory.at(i + 2)),
