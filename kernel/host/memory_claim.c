@@ -18,6 +18,12 @@
 
 #define LOWEST_PFN	(SZ_16M >> PAGE_SHIFT)	/* leave ZONE_DMA alone */
 
+/*
+ * Held for one range at a time: of two claims that want pages of one range each
+ * would find the other's half isolated, and both go on to smaller ranges.
+ */
+static DEFINE_MUTEX(range_lock);
+
 struct claim {
 	struct mk_partition *p;
 	struct mk_chunks got;
@@ -104,7 +110,7 @@ static int record(struct claim *claim, unsigned long pfn, unsigned long pages,
 }
 
 /* All of these pages or none; a large block of an app kernel in pieces. */
-static int claim_range(struct mk_partition *p, unsigned long start, unsigned long end)
+static int alloc_range(struct mk_partition *p, unsigned long start, unsigned long end)
 {
 	unsigned long pfn = start, piece;
 	int ret;
@@ -125,11 +131,37 @@ static int claim_range(struct mk_partition *p, unsigned long start, unsigned lon
 	return 0;
 }
 
+/*
+ * Claims a range. -EBUSY if that cannot be now; @end is then, as after success,
+ * where the next range to try ends.
+ */
+static int claim_range(struct claim *claim, unsigned long pfn, unsigned long pages,
+		       int node, unsigned long *end)
+{
+	int ret;
+
+	if ((!claim->boot && known(claim, pfn, pages, end)) ||
+	    !usable(pfn, pages, node, end))
+		return -EBUSY;
+	ret = alloc_range(claim->p, pfn, pfn + pages);
+	if (ret == -EINTR || ret == -ECANCELED)
+		return ret;
+	if (ret) {
+		*end = pfn + pages - max(pages / 4, MK_SMALLEST_PAGES);
+		return -EBUSY;
+	}
+	ret = record(claim, pfn, pages, node);
+	if (ret)
+		mk_pages_give_back(pfn, pages);
+	*end = pfn;
+	return ret;
+}
+
 /* Claim pieces of @size pages between @start and @end, from the top down. */
 static int claim_size(struct claim *claim, int node, unsigned long start,
 		      unsigned long end, unsigned long size)
 {
-	unsigned long pages, pfn, bad;
+	unsigned long pages, pfn;
 	int ret;
 
 	while (claim->left) {
@@ -142,24 +174,13 @@ static int claim_size(struct claim *claim, int node, unsigned long start,
 		ret = interrupted(claim->p);
 		if (ret)
 			return ret;
-		if ((!claim->boot && known(claim, pfn, pages, &bad)) ||
-		    !usable(pfn, pages, node, &bad)) {
-			end = bad;
-			continue;
-		}
-		ret = claim_range(claim->p, pfn, pfn + pages);
-		if (ret == -EINTR || ret == -ECANCELED)
+		ret = mutex_lock_killable(&range_lock);
+		if (ret)
 			return ret;
-		if (ret) {
-			end = pfn + pages - max(pages / 4, MK_SMALLEST_PAGES);
-			continue;
-		}
-		ret = record(claim, pfn, pages, node);
-		if (ret) {
-			mk_pages_give_back(pfn, pages);
+		ret = claim_range(claim, pfn, pages, node, &end);
+		mutex_unlock(&range_lock);
+		if (ret && ret != -EBUSY)
 			return ret;
-		}
-		end = pfn;
 	}
 	return 0;
 }

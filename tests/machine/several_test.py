@@ -68,8 +68,12 @@ class Several(MachineTest):
     def test_starts_at_the_same_time_get_different_cpus(self):
         for name in ("a", "b", "c"):
             self.define(name)
-        self.run_in("for name in a b c; do virsh -c multikernel:///system start $name & done; "
-                    "wait", limit_s=LIMIT_S)
+        self.run_in("for name in a b c; do virsh -c multikernel:///system start $name & "
+                    "pids=\"$pids $!\"; done; "
+                    "for pid in $pids; do wait $pid || failed=1; done; exit $failed",
+                    limit_s=LIMIT_S)
+        states = [self.state(name) for name in ("a", "b", "c")]
+        self.assertEqual(states, ["running (booted)"] * 3)
         owned = {re.search(r"^CPU:\s+(\d+)$", self.virsh("vcpuinfo", name), re.MULTILINE)[1]
                  for name in ("a", "b", "c")}
         self.assertEqual(owned, {"1", "2", "3"})
