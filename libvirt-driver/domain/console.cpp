@@ -408,7 +408,11 @@ const std::string& ConsoleHub::tty() const {
 
 void ConsoleHub::attach(backend::Backend::Console console, const ConsoleRecord& record,
                         Reopen reopen) {
-    loop_.call([&] { core_->attach(console, record, std::move(reopen)); });
+    // Not waited for: beside an app kernel that boots the loop may come late. It keeps the order.
+    const auto given = std::make_shared<backend::Backend::Console>(std::move(console));
+    loop_.post([core = core_, given, record, reopen = std::move(reopen)] {
+        core->attach(*given, record, reopen);
+    });
 }
 
 void ConsoleHub::detach() {

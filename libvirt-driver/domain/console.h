@@ -61,8 +61,9 @@ class ConsoleHub {
     // Opens the stream of the same start anew from a position, on the loop thread: for a source
     // that says (EPIPE) that it went on without us.
     using Reopen = std::function<backend::Backend::Console(std::uint64_t position)>;
-    // Reads `console` from now on, whose stream is that of start number `record.boots`; bytes
-    // between record.position and console.position are known to be lost.
+    // Reads `console` from now on (before the next call of ours does anything), whose stream is
+    // that of start number `record.boots`; bytes between record.position and console.position are
+    // known to be lost.
     void attach(backend::Backend::Console console, const ConsoleRecord& record, Reopen reopen = {});
     // Takes over all output there is now, then reads no more until the next attach().
     void detach();
