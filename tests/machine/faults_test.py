@@ -13,6 +13,8 @@ import tempfile
 from lib import kernel
 from lib.testing import INITRD, TOP, MachineTest
 
+# What calls may leave: caches of the host, its bookkeeping. Each try claims eight times as much.
+BOUND_KIB = 8 * 1024
 PRELUDE = f"""
 FAULTS = "/sys/kernel/debug/multikernel/"
 BLOCK = 128 << 20
@@ -172,5 +174,5 @@ class Faults(MachineTest):
             for call in ("create", "memory", "cpus", "load", "start", "remove", "stop"):
                 assert any(name.startswith(call + ":") for name in failed), (call, failed)
             """, limit_s=600)
-        self.assert_free_again(before)  # each try that claims has more
+        self.assertLess(before - self.free_kib(), BOUND_KIB)
         self.assertEqual(self.online_cpus(), self.cpus)

@@ -69,8 +69,7 @@ def words_in(start, size):
     raise AssertionError("kcore does not show it")
 
 def near(value, wanted, what=""):
-    # As assert_free_again(); blocks are 128 MiB, and what moves otherwise is 64 MiB.
-    assert abs(value - wanted) <= 48 * MIB, (what, value // MIB, wanted // MIB)
+    assert abs(value - wanted) <= 24 * MIB, (what, value // MIB, wanted // MIB)
 """
 
 
@@ -251,7 +250,7 @@ class Memory(MachineTest):
             near(host_free(), free, "held")
             memory.close()
             os.close(fd)
-            while host_free() < free + BLOCK - 48 * MIB:
+            while host_free() < free + BLOCK - 24 * MIB:
                 time.sleep(0.1)  # it is tried once a second
             partition.destroy()
             """)
