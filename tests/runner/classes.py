@@ -142,11 +142,11 @@ def _python(run, folder, env=None, files="*_test.py", around=()):
         failed = False
         for line in report.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
-            if entry["passed"]:
+            if not entry["why"]:
                 run.results.passes += 1
             else:
                 failed = True
-                run.results.failures.append(f"{run.results.class_name}: {entry['name']}")
+                run.results.add_failure(entry["name"], entry["why"])
         if code is None:
             run.results.failed(folder.name, "out of time")
         elif code != 0 and not failed:

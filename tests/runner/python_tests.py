@@ -43,7 +43,7 @@ class Result(unittest.TestResult):
         if why:
             print(why.rstrip())
         sys.stdout.flush()
-        self.report.write(json.dumps({"name": name, "passed": not why}) + "\n")
+        self.report.write(json.dumps({"name": name, "why": why}) + "\n")
         self.report.flush()
 
     def addSuccess(self, test):
