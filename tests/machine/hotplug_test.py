@@ -25,27 +25,6 @@ def wait_for(partition, wanted):
         assert state in ("booting", "running"), (state, wanted)
         assert poll.poll(120000), "no event"
 
-class Shell:
-    def __init__(self, partition):
-        self.fd = partition.console()
-        self.count = 0
-        self.read_until(b"userspace is up")
-
-    def read_until(self, text):
-        said = b""
-        while text not in said:
-            said += os.read(self.fd, 65536)
-        return said
-
-    def run(self, line):
-        self.count += 1
-        end = f"E-{{self.count}}-".encode()
-        os.write(self.fd, f"echo B-$(({{self.count}}+0))-; {{line}}; echo "
-                          f"E-$(({{self.count}}+0))-\\r".encode())
-        said = self.read_until(end)
-        begin = said.rindex(f"B-{{self.count}}-".encode()) + len(f"B-{{self.count}}-")
-        return said[begin:said.index(end)].decode().strip()
-
 def expect(errno_name, function, *arguments, saying=""):
     try:
         function(*arguments)

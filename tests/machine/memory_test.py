@@ -23,19 +23,7 @@ def boot():
     while (state := partition.state()) != "running":
         assert state == "booting", state
         assert poll.poll(60000), "no event"
-    console = partition.console()
-    said = b""
-    while b"multikernel: userspace is up" not in said:
-        said += os.read(console, 65536)
-    return console
-
-def command(console, line):
-    # The shell does the sum, so that the echo of what is typed is not what is waited for.
-    os.write(console, line.encode() + b"; echo end-$?-$((40+2)).\\r")
-    said = b""
-    while not (found := re.search(rb"end-(\\d+)-42\\.", said)):
-        said += os.read(console, 65536)
-    return int(found[1])
+    return Shell(partition)
 
 def host_free():
     open("/proc/sys/vm/drop_caches", "w").write("3")
@@ -107,11 +95,11 @@ class Memory(MachineTest):
     def test_block_that_cannot_be_emptied_is_given_up_after_its_time(self):
         initrd = self.initrd_with("pin", self.program(PIN))
         self.script(PRELUDE.replace(INITRD, initrd), """
-            console = boot()
+            shell = boot()
             partition.add_memory(BLOCK, align=BLOCK)
             [(start, size, _)] = partition.ranges(TAKEN)
             assert partition.ask_memory(MEMORY_ADD, start, size) == (0, size)
-            assert command(console, "/pin & sleep 1; kill -0 $!") == 0
+            assert shell.status("/pin & sleep 1; kill -0 $!") == 0
             began = time.monotonic()
             assert partition.ask_memory(MEMORY_REMOVE, start, size) == (-errno.EBUSY, 0)
             assert time.monotonic() - began > 25, "it was not tried"
@@ -120,7 +108,7 @@ class Memory(MachineTest):
             partition.request(MEMORY_REMOVE, start, size)
             partition.withdraw(MEMORY_CHANNEL)
             assert partition.answer() == (-errno.EINTR, 0)
-            assert command(console, "killall pin; sleep 1") == 0
+            assert shell.status("killall pin; sleep 1") == 0
             assert partition.ask_memory(MEMORY_REMOVE, start, size) == (0, size)
             assert partition.remove_memory() == size
             partition.destroy()
@@ -128,7 +116,7 @@ class Memory(MachineTest):
 
     def test_blocks_come_and_go(self):
         self.script(PRELUDE, """
-            console = boot()
+            shell = boot()
             query = partition.query()
             assert query.block_bytes == BLOCK, query.block_bytes
             # Refused before anything is taken.
@@ -173,15 +161,15 @@ class Memory(MachineTest):
             other.destroy()
 
             # What cannot be emptied stays; what can be, goes; the books say which.
-            assert command(console, "mkdir -p /t && mount -t tmpfs -o size=1g none /t") == 0
-            assert command(console, "dd if=/dev/zero of=/t/much bs=1M count=420") == 0
+            assert shell.status("mkdir -p /t && mount -t tmpfs -o size=1g none /t") == 0
+            assert shell.status("dd if=/dev/zero of=/t/much bs=1M count=420") == 0
             began = time.monotonic()
             start, size, _ = partition.ranges(GIVEN)[0]
             result, value = partition.ask_memory(MEMORY_REMOVE, start, size)
             assert result == -errno.ENOMEM and value < size, (result, value)
             assert time.monotonic() - began < 60
             assert sum(size for _, size, _ in partition.ranges(GIVEN)) == 2 * BLOCK - value
-            assert command(console, "rm /t/much && dmesg | grep -q 'Out of memory'") == 1
+            assert shell.status("rm /t/much && dmesg | grep -q 'Out of memory'") == 1
             if value:
                 partition.remove_memory()
 
@@ -189,9 +177,9 @@ class Memory(MachineTest):
             partition.add_memory(BLOCK, align=BLOCK)
             for start, size, _ in partition.ranges(TAKEN):
                 assert partition.ask_memory(MEMORY_ADD, start, size) == (0, size)
-            assert command(console, "yes LEFT-BEHIND-$((40+2)) | head -c 4000000 >/t/words") == 0
-            assert command(console, "for i in 1 2 3 4 5 6 7 8 9; do dd if=/t/words of=/t/$i "
-                           "bs=4000000; done") == 0
+            assert shell.status("yes LEFT-BEHIND-$((40+2)) | head -c 4000000 >/t/words") == 0
+            assert shell.status("for i in 1 2 3 4 5 6 7 8 9; do dd if=/t/words of=/t/$i "
+                                "bs=4000000; done") == 0
             start, size, _ = partition.ranges(GIVEN)[-1]
             partition.request(MEMORY_REMOVE, start, size)
             partition.withdraw(MEMORY_CHANNEL)
@@ -199,7 +187,7 @@ class Memory(MachineTest):
             assert value == sum(size for _, size, _ in partition.ranges(RELEASED))
             assert (result == 0) == (value == size) and result in (0, -errno.EINTR), result
             partition.remove_memory()
-            assert command(console, "rm /t/*") == 0
+            assert shell.status("rm /t/*") == 0
 
             # Emptied, they go back to the host, the upper block of a range alone as well.
             words = 0
@@ -319,7 +307,7 @@ class Memory(MachineTest):
 
     def test_balloon_gives_boot_memory_back_and_takes_it_again(self):
         self.script(PRELUDE, """
-            console = boot()
+            shell = boot()
             free, total = host_free(), app_total()
             expect("EINVAL", partition.request, BALLOON, 0, 3 * MIB)
             assert partition.ask_memory(BALLOON, 0, 64 * MIB) == (0, 64 * MIB)
@@ -334,7 +322,7 @@ class Memory(MachineTest):
             # More than there is to spare: as far as it goes, and nobody is killed.
             result, value = partition.ask_memory(BALLOON, 0, 316 * MIB)
             assert result == -errno.ENOMEM and 128 * MIB <= value < 280 * MIB, (result, value)
-            assert command(console, "dmesg | grep -q 'Out of memory'") == 1
+            assert shell.status("dmesg | grep -q 'Out of memory'") == 1
             near(app_total(), total - value)
             # A smaller one: what is still the partition's at once, the rest once it is returned.
             assert partition.ask_memory(BALLOON, 0, 128 * MIB) == (0, 128 * MIB)
@@ -348,8 +336,8 @@ class Memory(MachineTest):
             assert partition.query().balloon_bytes == left
             near(app_total(), total - left)
             assert sum(size for _, size, _ in partition.ranges(BOOT)) == 320 * MIB - left
-            assert command(console, "dd if=/dev/zero of=/tmp/much bs=1M count=110") == 0
-            assert command(console, "rm /tmp/much") == 0
+            assert shell.status("dd if=/dev/zero of=/tmp/much bs=1M count=110") == 0
+            assert shell.status("rm /tmp/much") == 0
             partition.destroy()
             """, limit_s=3 * LIMIT_S)
 

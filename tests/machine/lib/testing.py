@@ -30,6 +30,8 @@ URI = "multikernel:///system"
 INITRD = "/var/lib/multikernel/initrd.img"
 USERSPACE_UP = "multikernel: userspace is up"
 PROMPT = "root@app:"
+# Lines of an app kernel's log come between any two characters of what its processes print.
+LOG_LINE = r"\[ *\d+\.\d{6}\][^\r\n]*\r\n"
 LIMIT_S = 120 * PATIENCE  # for anything an app kernel does; emulation on a busy computer is slow
 COMPLAINT = re.compile(r"\bBUG\b|WARNING:|Oops|rcu:? .*(stall|detected)|soft lockup|hard LOCKUP|"
                        r"Call Trace|general protection|blocked for more than|lost the CPU|UBSAN:")
@@ -292,6 +294,11 @@ class MachineTest(unittest.TestCase):
             end_machines()  # the next test gets a new one
 
 
+def printed(text):
+    """The pattern of a text on a console, whatever lines of the kernel's log come amid it."""
+    return f"(?:{LOG_LINE})*".join(map(re.escape, text))
+
+
 class Console:
     """A terminal on which virsh shows a domain's console."""
 
@@ -307,7 +314,7 @@ class Console:
     def wait_for(self, *texts):
         """Waits until one of the texts comes; returns all that came before it."""
         try:
-            self.child.expect_exact([*texts])
+            self.child.expect([*map(printed, texts)])
         except (pexpect.TIMEOUT, pexpect.EOF) as error:
             self.test.fail(f"the console did not say {texts} ({type(error).__name__}); it said:\n"
                            f"{self.child.before[-6000:]}")
@@ -324,17 +331,25 @@ class Console:
         """
         for _ in range(LIMIT_S):
             self.type("")
-            if self.child.expect_exact([PROMPT, pexpect.TIMEOUT], timeout=1) == 0:
+            if self.child.expect([printed(PROMPT), pexpect.TIMEOUT], timeout=1) == 0:
                 return self
         self.test.fail(f"the shell did not answer; the console said:\n{self.child.before}")
 
     def command(self, line):
-        """Runs a line in the app kernel's shell; returns what it printed."""
+        """Runs a line in the app kernel's shell; returns what it printed.
+
+        Without what looks like lines of the kernel's log; log() asks for those.
+        """
         self.count += 1
         # The shell does the sums: what is typed is echoed, and must not look like the answer.
         self.type(f"echo B-$(({self.count}+0))-; {line}; echo E-$(({self.count}+0))-")
         self.wait_for(f"B-{self.count}-\r\n")
-        return self.wait_for(f"E-{self.count}-").replace("\r\n", "\n").rstrip("\n")
+        said = re.sub(LOG_LINE, "", self.wait_for(f"E-{self.count}-"))
+        return said.replace("\r\n", "\n").rstrip("\n")
+
+    def log(self, pattern):
+        """What the app kernel's log has that matches an extended regular expression."""
+        return self.command(f"dmesg | sed 's/^[^]]*] //' | grep -E '{pattern}'")
 
     def total_kib(self):
         """The memory that the app kernel knows of, without what its image takes."""
@@ -348,7 +363,7 @@ class Console:
     def comes_up_again(self):
         """Waits for a second boot, on this console or a new one; returns it at its shell."""
         console = self
-        if self.child.expect_exact([USERSPACE_UP, pexpect.EOF]) == 1:
+        if self.child.expect([printed(USERSPACE_UP), pexpect.EOF]) == 1:
             console = self.test.console(self.name)
             console.wait_for(USERSPACE_UP)
         return console

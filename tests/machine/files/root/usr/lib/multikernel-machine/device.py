@@ -8,6 +8,7 @@ product, and not for the daemon's partitions beyond looking at them.
 import ctypes
 import fcntl
 import os
+import re
 import select
 import struct
 from ctypes import c_char, c_int32 as s32, c_uint8 as u8, c_uint32 as u32, c_uint64 as u64
@@ -266,6 +267,41 @@ class Partition:
 
     def memory_fd(self):
         return call(self.fd, 0x1c, MemoryFd()).fd
+
+
+class Shell:
+    """The shell that /init of the test's initramfs starts, on the console of a partition.
+
+    Lines of the kernel's log, which come between any two bytes of what processes print, are left
+    out of all that it returns.
+    """
+
+    LOG_LINE = re.compile(rb"\[ *\d+\.\d{6}\][^\r\n]*\r\n")
+
+    def __init__(self, partition):
+        self.fd = partition.console()
+        self.count = 0
+        self.read_until(b"multikernel: userspace is up")
+
+    def read_until(self, text):
+        said = b""
+        while text not in (printed := self.LOG_LINE.sub(b"", said)):
+            said += os.read(self.fd, 65536)
+        return printed
+
+    def run(self, line):
+        """Runs a line; returns what it printed."""
+        self.count += 1
+        # The shell does the sums, so that the echo of what is typed is not what is waited for.
+        os.write(self.fd, f"echo B-$(({self.count}+0))-; {line}; "
+                          f"echo E-$(({self.count}+0))-\r".encode())
+        begin, end = f"B-{self.count}-", f"E-{self.count}-"
+        said = self.read_until(end.encode()).decode(errors="replace")
+        return said[said.rindex(begin) + len(begin):said.index(end)].strip()
+
+    def status(self, line):
+        """Runs a line; returns the exit status of its last command."""
+        return int(self.run(f"{line}; echo $?").split()[-1])
 
 
 def cpio(entries):
