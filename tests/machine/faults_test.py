@@ -13,8 +13,7 @@ import tempfile
 from lib import kernel
 from lib.testing import INITRD, TOP, MachineTest
 
-# What calls may leave: caches of the host, its bookkeeping. Each try claims eight times as much.
-BOUND_KIB = 8 * 1024
+BOUND_KIB = 4 * 1024  # for bookkeeping of the host
 PRELUDE = f"""
 FAULTS = "/sys/kernel/debug/multikernel/"
 BLOCK = 128 << 20
@@ -174,5 +173,5 @@ class Faults(MachineTest):
             for call in ("create", "memory", "cpus", "load", "start", "remove", "stop"):
                 assert any(name.startswith(call + ":") for name in failed), (call, failed)
             """, limit_s=600)
-        self.assertLess(before - self.free_kib(), BOUND_KIB)
+        self.assert_free_again(before, BOUND_KIB)
         self.assertEqual(self.online_cpus(), self.cpus)

@@ -7,7 +7,7 @@ from lib.testing import INITRD, LIMIT_S, MachineTest
 
 MIB = 1 << 20
 PRELUDE = f"""
-import errno, mmap, re, signal
+import errno, mmap, signal
 MIB = 1 << 20
 BLOCK = 128 << 20
 partition = Device().create(uuid.uuid4().bytes, "moving")
@@ -24,10 +24,6 @@ def boot():
         assert state == "booting", state
         assert poll.poll(60000), "no event"
     return Shell(partition)
-
-def host_free():
-    open("/proc/sys/vm/drop_caches", "w").write("3")
-    return 1024 * int(re.search(r"MemFree:\\s+(\\d+)", open("/proc/meminfo").read())[1])
 
 def app_total():
     # It is written four times a second, and once more with each answer.
@@ -125,14 +121,14 @@ class Memory(MachineTest):
             expect("EINVAL", partition.add_memory, BLOCK + 64 * MIB, align=BLOCK)
             expect("EINVAL", partition.add_memory, BLOCK, align=3 * MIB)
             expect("ENOMEM", partition.add_memory, 1 << 40, align=BLOCK)
-            free, total = host_free(), app_total()
+            free, total = host_free_bytes(), app_total()
 
             claimed = partition.add_memory(2 * BLOCK, align=BLOCK)
             taken = partition.ranges(TAKEN)
             assert {number for _, _, number in taken} == {claimed.id}, taken
             assert sum(size for _, size, _ in taken) == 2 * BLOCK, taken
             assert not any(start % BLOCK or size % BLOCK for start, size, _ in taken), taken
-            near(host_free(), free - 2 * BLOCK, "free after the claim")
+            near(host_free_bytes(), free - 2 * BLOCK, "free after the claim")
             near(app_total(), total, "the app kernel was not told yet")
             for start, size, _ in taken:
                 assert partition.ask_memory(MEMORY_ADD, start, size) == (0, size)
@@ -202,7 +198,7 @@ class Memory(MachineTest):
             assert words > 1000, words
             assert partition.ranges(GIVEN) == [] and partition.ranges(RELEASED) == []
             near(app_total(), total, "the app kernel gave it up")
-            near(host_free(), free, "the host has it back")
+            near(host_free_bytes(), free, "the host has it back")
             assert partition.query().memory_bytes == 320 * MIB
 
             # A partition that is dead does not use what it was given.
@@ -226,7 +222,7 @@ class Memory(MachineTest):
             memory = mmap.mmap(fd, 320 * MIB + BLOCK)
             at = 320 * MIB
             memory[at] = 7
-            free = host_free()
+            free = host_free_bytes()
             assert partition.remove_memory() == BLOCK
             # What is mapped is held; what is not mapped yet cannot be any more.
             assert memory[at] == 7
@@ -235,10 +231,10 @@ class Memory(MachineTest):
                 memory[at + MIB]
                 os._exit(0)
             assert os.WTERMSIG(os.wait()[1]) == signal.SIGBUS
-            near(host_free(), free, "held")
+            near(host_free_bytes(), free, "held")
             memory.close()
             os.close(fd)
-            while host_free() < free + BLOCK - 24 * MIB:
+            while host_free_bytes() < free + BLOCK - 24 * MIB:
                 time.sleep(0.1)  # it is tried once a second
             partition.destroy()
             """)
@@ -308,7 +304,7 @@ class Memory(MachineTest):
     def test_balloon_gives_boot_memory_back_and_takes_it_again(self):
         self.script(PRELUDE, """
             shell = boot()
-            free, total = host_free(), app_total()
+            free, total = host_free_bytes(), app_total()
             expect("EINVAL", partition.request, BALLOON, 0, 3 * MIB)
             assert partition.ask_memory(BALLOON, 0, 64 * MIB) == (0, 64 * MIB)
             assert partition.query().balloon_bytes == 64 * MIB
@@ -318,7 +314,7 @@ class Memory(MachineTest):
             assert partition.remove_memory() == 128 * MIB
             assert partition.query().memory_bytes == 192 * MIB
             assert partition.query().balloon_bytes == 128 * MIB
-            near(host_free(), free + 128 * MIB, "the host has it")
+            near(host_free_bytes(), free + 128 * MIB, "the host has it")
             # More than there is to spare: as far as it goes, and nobody is killed.
             result, value = partition.ask_memory(BALLOON, 0, 316 * MIB)
             assert result == -errno.ENOMEM and 128 * MIB <= value < 280 * MIB, (result, value)
