@@ -67,8 +67,8 @@ def build(work, kernel, product, keys):
         _add_modules(payload, each)
     (payload / "vmlinuz").symlink_to(f"boot/{app.image.name}")
     archive = work / "initramfs"
-    with open(archive, "wb") as out:
-        names = subprocess.Popen(["find", ".", "-print0"], cwd=tree, stdout=subprocess.PIPE)
+    with (open(archive, "wb") as out, subprocess.Popen(
+            ["find", ".", "-print0"], cwd=tree, stdout=subprocess.PIPE) as names):
         subprocess.run(["cpio", "--quiet", "-0", "-o", "-H", "newc", "-R", "0:0"], cwd=tree,
                        stdin=names.stdout, stdout=out, check=True)
         if names.wait():
