@@ -25,12 +25,10 @@ XML = """<domain type='multikernel'>
 
 def holdings():
     """(CPUs online, partitions, the daemon's open files, free memory in KiB)"""
-    with open("/sys/devices/system/cpu/online", encoding="ascii") as file:
-        online = file.read().strip()
     daemon = subprocess.run(["pidof", "virtmultikerneld"], check=True, stdout=subprocess.PIPE,
                             text=True).stdout.strip()
-    return (online, len(list(device.Device().list())), len(os.listdir(f"/proc/{daemon}/fd")),
-            device.host_free_bytes() // 1024)
+    return (device.online_cpus(), len(list(device.Device().list())),
+            len(os.listdir(f"/proc/{daemon}/fd")), device.host_free_bytes() // 1024)
 
 
 def main():

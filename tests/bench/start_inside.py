@@ -13,7 +13,6 @@ import device
 import libvirt
 
 GOAL_MS = 30
-UP = b"multikernel: userspace is up"
 XML = """<domain type='multikernel'>
   <name>bench</name>
   <memory unit='MiB'>{memory}</memory>
@@ -27,19 +26,16 @@ XML = """<domain type='multikernel'>
 </domain>"""
 
 
-def one_start(connection, domain):
+def one_start(domain):
     """Milliseconds by what they were spent on."""
     before = time.monotonic()
     domain.create()
     created = time.monotonic()
-    stream = connection.newStream()
-    domain.openConsole(None, stream)
-    said = b""
-    while UP not in said:
-        said += stream.recv(65536)
+    partition = device.Device().open(domain.UUID())
+    device.Shell(partition).close()  # it waits for userspace
     up = time.monotonic()
-    query = device.Device().open(domain.UUID()).query()
-    stream.abort()
+    query = partition.query()
+    partition.close()
     stopping = time.monotonic()
     domain.destroy()
     stopped = time.monotonic()
@@ -64,7 +60,7 @@ def main():
     runs, memory, vcpus = (int(word) for word in sys.argv[1:])
     connection = libvirt.open("multikernel:///system")
     domain = connection.defineXML(XML.format(memory=memory, vcpus=vcpus))
-    rows = [one_start(connection, domain) for _ in range(runs)]
+    rows = [one_start(domain) for _ in range(runs)]
     domain.undefine()
     print(f"{runs} starts, {memory} MiB, {vcpus} vCPU; milliseconds")
     print(f"{'':34}{'min':>9}{'median':>9}{'max':>9}")

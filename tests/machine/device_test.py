@@ -13,29 +13,11 @@ partition.add_memory(256 << 20)
 partition.add_cpus([3])
 version = app_release()
 initrd = with_loader("{INITRD}", "/tmp/test.img", version)
-poll = select.poll()
-poll.register(partition.fd, select.POLLIN | select.POLLPRI)
-
-def wait_for(wanted):
-    while (state := partition.state()) != wanted:
-        assert state in ("booting", "running"), (state, wanted)
-        assert poll.poll(60000), "no event"
 
 def boot():
     partition.load("/vmlinuz", initrd, "quiet")
     partition.start()
-    wait_for("running")
-"""
-EXPECT = """
-def expect(errno_name, function, *arguments, saying=""):
-    import errno
-    try:
-        function(*arguments)
-    except OSError as error:
-        assert errno.errorcode[error.errno] == errno_name, error
-        assert saying in str(error), error
-    else:
-        raise AssertionError(f"{errno_name} was not raised")
+    partition.wait_for("running")
 """
 
 
@@ -88,7 +70,7 @@ class Device(MachineTest):
             assert 160 << 20 < query.app_total_bytes < 256 << 20, query.app_total_bytes
             assert min(query.wake_ns, query.module_ns, query.load_ns, query.offline_ns) > 0
             seq = partition.request(POWEROFF)
-            wait_for("poweroff")
+            partition.wait_for("poweroff")
             assert partition.query().answers[0].done == seq
             boot()
             assert partition.query().boots == 2
@@ -101,7 +83,7 @@ class Device(MachineTest):
                                     "5 registers"), 2, news)
 
     def test_destroyed_partition_answers_no_more(self):
-        self.script(EXPECT, """
+        self.script("""
             partition = Device().create(uuid.uuid4().bytes, "gone")
             other = Device().open(partition.query().uuid)
             partition.destroy()
@@ -133,7 +115,7 @@ class Device(MachineTest):
 
     def test_long_claim_shows_progress_and_can_be_cancelled(self):
         free = self.free_kib()
-        self.script(EXPECT, """
+        self.script("""
             partition = Device().create(uuid.uuid4().bytes, "big")
             claim = threading.Thread(target=expect, args=("ECANCELED", partition.add_memory,
                                                           2 << 30))
@@ -171,7 +153,7 @@ class Device(MachineTest):
             """)
 
     def test_cpus_that_cannot_be_given(self):
-        self.script(EXPECT, """
+        self.script("""
             device = Device()
             one = device.create(uuid.uuid4().bytes, "one")
             two = device.create(uuid.uuid4().bytes, "two")
@@ -189,7 +171,7 @@ class Device(MachineTest):
         self.assertEqual(self.online_cpus(), self.cpus)
 
     def test_memory_that_is_not_there(self):
-        self.script(EXPECT, """
+        self.script("""
             partition = Device().create(uuid.uuid4().bytes, "greedy")
             expect("ENOMEM", partition.add_memory, 64 << 30, saying="MiB")
             expect("EINVAL", partition.add_memory, 0)
@@ -200,7 +182,7 @@ class Device(MachineTest):
             """)
 
     def test_calls_in_the_wrong_order(self):
-        self.script(EXPECT, """
+        self.script("""
             identity = uuid.uuid4().bytes
             device = Device()
             partition = device.create(identity, "early")
@@ -214,8 +196,8 @@ class Device(MachineTest):
             """)
 
     def test_structures_of_other_sizes_and_unknown_bits(self):
-        self.script(EXPECT, """
-            import errno, fcntl
+        self.script("""
+            import fcntl
             device = Device()
 
             def raw(size, content, code=0):
@@ -238,7 +220,7 @@ class Device(MachineTest):
             """)
 
     def test_as_many_partitions_as_it_says_and_not_one_more(self):
-        self.script(EXPECT, """
+        self.script("""
             device = Device()
             made = [device.create(uuid.uuid4().bytes, str(number))
                     for number in range(device.info().max_partitions)]
@@ -265,7 +247,7 @@ class Device(MachineTest):
     def test_lies_in_the_shared_page_hurt_only_the_liar(self):
         """The app kernel's page says nonsense in every field; a test maps it and writes it."""
         self.script(BOOT, """
-            import errno, mmap, random
+            import mmap, random
             boot()
             seed = random.randrange(1 << 32)
             print("seed", seed)
@@ -303,7 +285,7 @@ class Device(MachineTest):
         self.assertEqual(self.online_cpus(), self.cpus)
 
     def test_reader_who_missed_output_is_told_once(self):
-        self.script(BOOT, EXPECT, """
+        self.script(BOOT, """
             boot()
             reader, ahead = partition.console(), partition.console()
             # Nothing follows, no prompt either: each byte more would be a gap more.
@@ -344,7 +326,7 @@ class Blocked(MachineTest):
     options = {"words": ""}
 
     def test_host_without_the_words_is_told_what_to_do(self):
-        output = self.script(EXPECT, """
+        output = self.script("""
             info = Device().info()
             assert info.blockers != 0
             assert "no_ipi_broadcast=1" in info.said, info.said

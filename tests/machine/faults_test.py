@@ -20,7 +20,6 @@ BLOCK = 128 << 20
 device = Device()
 version = app_release()
 initrd = with_loader("{INITRD}", "/tmp/test.img", version)
-poll = select.poll()
 
 def fail_nth(count):
     with open(FAULTS + "fail_nth", "w") as file:
@@ -60,21 +59,10 @@ def new():
 def load(partition):
     partition.load("/vmlinuz", initrd, "quiet")
 
-def wait_for(partition, wanted):
-    poll.register(partition.fd, select.POLLIN | select.POLLPRI)
-    while (state := partition.state()) != wanted:
-        assert state in ("booting", "running"), (state, wanted)
-        assert poll.poll(60000), "no event"
-    poll.unregister(partition.fd)
-
-def online():
-    with open("/sys/devices/system/cpu/online") as file:
-        return file.read().strip()
-
 def nothing_is_left():
     assert list(device.list()) == [], list(device.list())
     assert device.info().partitions == 0
-    assert online() == "0-3", online()
+    assert online_cpus() == "0-3", online_cpus()
 """
 
 
@@ -131,7 +119,7 @@ class Faults(MachineTest):
             # two CPUs, so that the second may fail when the first is taken
             for error, _ in tries(partition.add_cpus, [1, 2]):
                 assert len(partition.cpus()) == (0 if error else 2), (partition.cpus(), error)
-                assert online() == ("0-3" if error else "0,3"), (online(), error)
+                assert online_cpus() == ("0-3" if error else "0,3"), (online_cpus(), error)
             partition.add_cpus([3], SPARE)
 
             for error, _ in tries(load, partition):
@@ -148,17 +136,17 @@ class Faults(MachineTest):
                     assert partition.state() in ("loaded", "stopped"), partition.state()
                     if partition.state() == "stopped":
                         load(partition)
-            wait_for(partition, "running")
+            partition.wait_for("running")
 
             # while it runs: a CPU and a block of memory come and go
             for error, _ in tries(partition.add_cpus, [3]):
-                assert online() == ("0,3" if error else "0"), (online(), error)
+                assert online_cpus() == ("0,3" if error else "0"), (online_cpus(), error)
                 assert partition.state() == "running", partition.state()
             assert partition.ask(CPU_ADD, 3) == (0, 0)
             assert partition.query().online_cpus == 3
             assert partition.ask(CPU_REMOVE, 3) == (0, 0)
             for error, _ in tries(partition.remove_cpus, [3]):
-                assert online() == ("0" if error else "0,3"), (online(), error)
+                assert online_cpus() == ("0" if error else "0,3"), (online_cpus(), error)
 
             for error, claimed in tries(lambda: partition.add_memory(BLOCK, align=BLOCK)):
                 taken = partition.ranges(TAKEN)

@@ -4,7 +4,6 @@
 from lib.testing import INITRD, MachineTest
 
 BOOT = f"""
-import errno
 version = app_release()
 initrd = with_loader("{INITRD}", "/tmp/test.img", version)
 
@@ -17,25 +16,6 @@ def start(name, cpus, spares=(), memory_mib=128, cmdline="quiet"):
     partition.load("/vmlinuz", initrd, cmdline)
     partition.start()
     return partition
-
-def wait_for(partition, wanted):
-    poll = select.poll()
-    poll.register(partition.fd, select.POLLIN | select.POLLPRI)
-    while (state := partition.state()) != wanted:
-        assert state in ("booting", "running"), (state, wanted)
-        assert poll.poll(120000), "no event"
-
-def expect(errno_name, function, *arguments, saying=""):
-    try:
-        function(*arguments)
-    except OSError as error:
-        assert errno.errorcode[error.errno] == errno_name, error
-        assert saying in str(error), error
-    else:
-        raise AssertionError(f"{{errno_name}} was not raised")
-
-def online():
-    return open("/sys/devices/system/cpu/online").read().strip()
 
 def cpu_add(partition, cpu):
     partition.add_cpus([cpu])
@@ -55,23 +35,23 @@ class Cpus(MachineTest):
         self.script(BOOT, """
             partition = start("grows", [2], [3, 4])
             assert partition.query().known_cpus == 3
-            wait_for(partition, "running")
+            partition.wait_for("running")
             shell = Shell(partition)
             assert shell.run("nproc") == "1"
 
             # What is not granted cannot be started, whoever tries.
             said = shell.run("echo 1 >/sys/devices/system/cpu/cpu1/online || echo refused")
             assert said.endswith("refused"), said
-            assert online() == "0-1,3-5"
+            assert online_cpus() == "0-1,3-5"
 
             cpu_add(partition, 3)
             cpu_add(partition, 4)
-            assert online() == "0-1,5"
+            assert online_cpus() == "0-1,5"
             assert shell.run("nproc") == "3"
             assert partition.cpu_states() == [(cpu, RUN, CPU_GIVEN) for cpu in (2, 3, 4)]
             assert shell.run("taskset 6 true && echo ran") == "ran"
             cpu_remove(partition, 3)
-            assert online() == "0-1,3,5"
+            assert online_cpus() == "0-1,3,5"
             assert shell.run("nproc") == "2"
             assert partition.cpu_states() == [(2, RUN, CPU_GIVEN), (4, RUN, CPU_GIVEN),
                                               (3, SPARE, CPU_TAKEN)]
@@ -96,12 +76,12 @@ class Cpus(MachineTest):
             partition.add_cpus([2])
             partition.add_cpus([4], STANDBY)
             partition.add_cpus([3], SPARE)
-            assert online() == "0-1,3,5"
+            assert online_cpus() == "0-1,3,5"
 
             def boots():
                 partition.load("/vmlinuz", initrd, "quiet")
                 partition.start()
-                wait_for(partition, "running")
+                partition.wait_for("running")
                 return Shell(partition)
 
             shell = boots()
@@ -129,7 +109,7 @@ class Cpus(MachineTest):
             shell = boots()
             assert shell.run("nproc") == "1"
             partition.remove_cpus([4])
-            assert online() == "0-1,3-5"
+            assert online_cpus() == "0-1,3-5"
             assert sorted(partition.cpus()) == [(2, RUN), (3, SPARE), (4, SPARE)]
             partition.destroy()
             """)
@@ -142,14 +122,14 @@ class Cpus(MachineTest):
             other.add_cpus([4])
             expect("EBUSY", other.add_cpus, [4], SPARE)
             expect("EBUSY", partition.add_cpus, [3])  # it is still booting
-            wait_for(partition, "running")
+            partition.wait_for("running")
             expect("EBUSY", partition.add_cpus, [5], SPARE)
             expect("EINVAL", partition.add_cpus, [0])
             expect("EBUSY", partition.add_cpus, [4], saying="held")
             expect("ENOSPC", partition.add_cpus, [5], saying="CPU 5")
             expect("EBUSY", partition.add_cpus, [3, 3])
             expect("EBUSY", partition.add_cpus, [2])
-            assert online() == "0-1,3,5"
+            assert online_cpus() == "0-1,3,5"
             assert sorted(partition.cpus()) == [(2, RUN), (3, SPARE), (4, SPARE)]
             expect("EINVAL", partition.request, CPU_ADD, 3)  # not taken
             expect("EINVAL", partition.request, CPU_REMOVE, 1 << 40)
@@ -165,13 +145,13 @@ class Cpus(MachineTest):
             expect("EBUSY", partition.request, CPU_REMOVE, 3)
             expect("EINVAL", partition.remove_cpus, [3, 3])
             partition.remove_cpus([3])
-            assert online() == "0-1,3,5"
+            assert online_cpus() == "0-1,3,5"
             partition.add_cpus([5], IDLE)
             partition.remove_cpus([5])
             assert sorted(partition.cpus()) == [(2, RUN), (3, SPARE), (4, SPARE)]
 
             partition.ask(POWEROFF, channel=0)
-            wait_for(partition, "poweroff")
+            partition.wait_for("poweroff")
             expect("EBUSY", partition.add_cpus, [3], saying="poweroff")
             partition.destroy()
             other.destroy()
@@ -184,7 +164,7 @@ class Cpus(MachineTest):
             import mmap
             IDS, GRANTED = 248, 4480  # in struct mk_host_page
             partition = start("strict", [2], [3])
-            wait_for(partition, "running")
+            partition.wait_for("running")
             shell = Shell(partition)
             page = mmap.mmap(partition.memory_fd(), 16384)
             assert page[GRANTED:GRANTED + 2] == b"\\1\\0", page[GRANTED:GRANTED + 2]
@@ -199,7 +179,7 @@ class Cpus(MachineTest):
             said = shell.run(bring_up)
             assert said.endswith("refused"), said
             page[IDS + 4:IDS + 8] = (3).to_bytes(4, "little")
-            assert online() == "0-1,4-5"
+            assert online_cpus() == "0-1,4-5"
             assert partition.cpu_states() == [(2, RUN, CPU_GIVEN), (3, RUN, CPU_TAKEN)]
 
             assert partition.ask(CPU_ADD, 3) == (0, 0)
@@ -217,7 +197,7 @@ class Cpus(MachineTest):
         self.script(BOOT, """
             CPU_CHANNEL = 1
             partition = start("late", [2], [3])
-            wait_for(partition, "running")
+            partition.wait_for("running")
             shell = Shell(partition)
             poll = select.poll()
             poll.register(partition.fd, select.POLLIN | select.POLLPRI)
@@ -245,7 +225,7 @@ class Cpus(MachineTest):
                 if given:
                     assert partition.ask(CPU_REMOVE, 3) == (0, 0)
                 partition.remove_cpus([3])
-                assert online() == "0-1,3-5"
+                assert online_cpus() == "0-1,3-5"
 
             # One that is stopped instead never answers: the CPU is not its any more.
             ask_and_pause()
@@ -264,14 +244,14 @@ class Cpus(MachineTest):
     def test_many_times_while_another_one_boots(self):
         self.script(BOOT, """
             partition = start("busy", [2], [3])
-            wait_for(partition, "running")
+            partition.wait_for("running")
             shell = Shell(partition)
             stop = threading.Event()
 
             def boots():
                 while not stop.is_set():
                     other = start("boots", [4, 5])
-                    wait_for(other, "running")
+                    other.wait_for("running")
                     other.destroy()
 
             beside = threading.Thread(target=boots)
@@ -316,7 +296,7 @@ class Doorbells(MachineTest):
                 partition = start("moves", [2, 3], cmdline="quiet cpu0_hotplug")
             finally:
                 open(default, "w").write(before)
-            wait_for(partition, "running")
+            partition.wait_for("running")
             shell = Shell(partition)
             assert shell.run("until [ $(nproc) = 2 ]; do usleep 100000; done; nproc") == "2"
             assert bell() == 1, bell()
@@ -358,7 +338,7 @@ class Many(MachineTest):
                 partitions.append(start(f"p{number}", [number + 1], memory_mib=96))
                 if number % 4 == 3:
                     for partition in partitions[-4:]:
-                        wait_for(partition, "running")
+                        partition.wait_for("running")
             assert Device().info().partitions == 20
             before = [partition.query().heartbeat for partition in partitions]
             time.sleep(3)  # the beats are the test

@@ -7,35 +7,23 @@ from lib.testing import INITRD, LIMIT_S, MachineTest
 
 MIB = 1 << 20
 PRELUDE = f"""
-import errno, mmap, signal
+import mmap, signal
 MIB = 1 << 20
 BLOCK = 128 << 20
 partition = Device().create(uuid.uuid4().bytes, "moving")
 partition.add_memory(320 << 20)
 partition.add_cpus([3])
 initrd = with_loader("{INITRD}", "/tmp/test.img", app_release())
-poll = select.poll()
-poll.register(partition.fd, select.POLLIN | select.POLLPRI)
 
 def boot():
     partition.load("/vmlinuz", initrd, "quiet")
     partition.start()
-    while (state := partition.state()) != "running":
-        assert state == "booting", state
-        assert poll.poll(60000), "no event"
+    partition.wait_for("running")
     return Shell(partition)
 
 def app_total():
     # It is written four times a second, and once more with each answer.
     return partition.query().app_total_bytes
-
-def expect(errno_name, function, *arguments, **named):
-    try:
-        function(*arguments, **named)
-    except OSError as error:
-        assert errno.errorcode[error.errno] == errno_name, error
-        return str(error)
-    raise AssertionError(f"{{errno_name}} was not raised")
 
 def words_in(start, size):
     # Of the host's memory, as /proc/kcore shows the direct map.

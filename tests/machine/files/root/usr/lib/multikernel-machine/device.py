@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """/dev/multikernel from Python, as linux/multikernel.h describes it, for tests and benchmarks.
 
-Thin: one method for each ioctl, errors as OSError with the module's own sentence. Not for the
-product, and not for the daemon's partitions beyond looking at them.
+Device and Partition have one method for each ioctl, with errors as OSError in the module's own
+sentence, and some that wait. Beside them is what scripts in the machine share: the shell of an app
+kernel, free memory, archives. Not for the product; of the daemon's partitions only to look at them
+and to type at their consoles.
 """
 
 import ctypes
+import errno
 import fcntl
 import glob
 import os
@@ -231,6 +234,14 @@ class Partition:
     def state(self):
         return STATES[self.query().state]
 
+    def wait_for(self, wanted, limit_s=120):
+        """Waits until a partition that starts or runs is in this state."""
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN | select.POLLPRI)
+        while (state := self.state()) != wanted:
+            assert state in ("booting", "running"), (state, wanted)
+            assert poll.poll(1000 * limit_s), f"{state}, and no event"
+
     def memory(self):
         """(start, bytes, node) of each range"""
         array = ctypes.create_string_buffer(32 * 1024)
@@ -284,10 +295,16 @@ class Shell:
         self.count = 0
         self.read_until(b"multikernel: userspace is up")
 
+    def close(self):
+        os.close(self.fd)
+
     def read_until(self, text):
         said = b""
         while text not in (printed := self.LOG_LINE.sub(b"", said)):
-            said += os.read(self.fd, 65536)
+            came = os.read(self.fd, 65536)
+            if not came:
+                raise EOFError(f"the console ended before {text}; it said {printed[-6000:]}")
+            said += came
         return printed
 
     def run(self, line):
@@ -303,6 +320,23 @@ class Shell:
     def status(self, line):
         """Runs a line; returns the exit status of its last command."""
         return int(self.run(f"{line}; echo $?").split()[-1])
+
+
+def expect(errno_name, function, *arguments, saying="", **named):
+    """Calls what must fail so; returns what was said."""
+    try:
+        function(*arguments, **named)
+    except OSError as error:
+        assert errno.errorcode[error.errno] == errno_name, error
+        assert saying in str(error), error
+        return str(error)
+    raise AssertionError(f"{errno_name} was not raised")
+
+
+def online_cpus():
+    """The CPUs that the host has, as a list of ranges."""
+    with open("/sys/devices/system/cpu/online", encoding="ascii") as file:
+        return file.read().strip()
 
 
 def host_free_bytes():
