@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // One call on its way through a handler: who calls, what it works on, and what is to happen
-// once the reply is out. Every handler has one of these four shapes; arguments and results are
-// the generated structs of protocol/remote.x:
+// once the reply is out. Every handler has one of these shapes; arguments and results are the
+// generated structs of protocol/remote.x:
 //
 //   void f(Call&);  void f(Call&, const Args&);  void f(Call&, Ret&);
 //   void f(Call&, const Args&, Ret&);
+//   void f(Call&, const Args&, protocol::XdrString& ret);  long lists, which it encodes in pieces
 //
 // A handler throws mk::Error and the client gets that error. `Ret` comes zeroed and is freed
 // after it was sent: whatever it points to was made by protocol::copy_string, make_array and

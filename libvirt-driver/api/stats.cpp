@@ -165,8 +165,10 @@ std::vector<domain::DomainView> wanted_domains(
     return domains;
 }
 
+// `ret` becomes a remote_connect_get_all_domain_stats_ret, a list, one record after the other: all
+// at once they take several times the memory of what is sent, and most of the time goes into it.
 void connect_get_all_domain_stats(Call& call, const remote_connect_get_all_domain_stats_args& args,
-                                  remote_connect_get_all_domain_stats_ret& ret) {
+                                  protocol::XdrString& ret) {
     const unsigned groups = wanted_groups(args.stats, args.flags);
     const auto domains = wanted_domains(call, args);
     if (domains.size() > REMOTE_DOMAIN_LIST_MAX) {
@@ -174,14 +176,14 @@ void connect_get_all_domain_stats(Call& call, const remote_connect_get_all_domai
                                              "max limit: {}",
                                              domains.size(), REMOTE_DOMAIN_LIST_MAX));
     }
-    ret.retStats.retStats_val = protocol::make_array<remote_domain_stats_record>(domains.size());
-    ret.retStats.retStats_len = static_cast<unsigned>(domains.size());
+    ret.put_unsigned(static_cast<unsigned>(domains.size()));
     Params params;
-    for (std::size_t i = 0; i < domains.size(); i++) {
-        auto& record = ret.retStats.retStats_val[i];
-        encode_domain(domains[i], record.dom);
-        collect_stats(call, domains[i], groups, params);
-        encode_params(params, record.params.params_val, record.params.params_len);
+    for (const auto& domain : domains) {
+        protocol::Xdr<remote_domain_stats_record> record;
+        encode_domain(domain, record->dom);
+        collect_stats(call, domain, groups, params);
+        encode_params(params, record->params.params_val, record->params.params_len);
+        record.encode_after(ret);
     }
 }
 

@@ -65,9 +65,13 @@ class Xdr {
     // Throws Error(VIR_ERR_RPC) if it is over a limit of the protocol or has a null string.
     [[nodiscard]] std::string encode() {
         XdrString encoded;
+        encode_after(encoded);
+        return encoded.take();
+    }
+    // Appends it to what is there. Throws as encode().
+    void encode_after(XdrString& encoded) {
         if (!xdr_value(encoded.stream(), &value_))
             throw Error(VIR_ERR_RPC, "Unable to encode message payload");
-        return encoded.take();
     }
 
     [[nodiscard]] T& operator*() noexcept { return value_; }
@@ -147,7 +151,8 @@ struct Shape<void (*)(Call&, const A&, R&)> {
     using Ret = R;
 };
 
-// Decodes, calls Checks::before(), calls, encodes, frees.
+// Decodes, calls Checks::before(), calls, encodes, frees. A function whose result is an XdrString
+// encodes by itself.
 template <auto function, typename Call, typename Checks>
 Marshalled marshal(Call& call, std::string_view arguments) {
     using Args = typename Shape<decltype(function)>::Args;
@@ -167,6 +172,10 @@ Marshalled marshal(Call& call, std::string_view arguments) {
         if constexpr (std::is_void_v<Ret>) {
             function(call, *args);
             return {};
+        } else if constexpr (std::is_same_v<Ret, XdrString>) {
+            XdrString ret;
+            function(call, *args, ret);
+            return {ret.take()};
         } else {
             Xdr<Ret> ret;
             function(call, *args, *ret);

@@ -22,6 +22,8 @@ class XdrString {
     ~XdrString() = default;
 
     [[nodiscard]] XDR* stream() noexcept { return &stream_; }
+    // Appends a word, such as the length of a list.
+    void put_unsigned(unsigned value) noexcept { (void)xdr_u_int(&stream_, &value); }
     // What was encoded; nothing more can be.
     [[nodiscard]] std::string take() noexcept { return std::move(bytes_); }
 
