@@ -234,8 +234,8 @@ class Partition:
     def state(self):
         return STATES[self.query().state]
 
-    def wait_for(self, wanted, limit_s=120):
-        """Waits until a partition that starts or runs is in this state."""
+    def wait_for(self, wanted, limit_s=60):
+        """Waits until a partition that starts or runs is in this state, `limit_s` for an event."""
         poll = select.poll()
         poll.register(self.fd, select.POLLIN | select.POLLPRI)
         while (state := self.state()) != wanted:
