@@ -222,7 +222,7 @@ void Relay::handle_stream(Line& line, const protocol::Frame& frame) {
     if (line.outstanding > outstanding_limit)
         line.upstream->set_reading(false);
     link_.stream(protocol::encode_frame(ours, frame.payload),
-                 [this, &line, alive = alive_, bytes = frame.payload.size()] {
+                 [&line, alive = alive_, bytes = frame.payload.size()] {
                      if (!*alive)
                          return;
                      line.outstanding -= bytes;

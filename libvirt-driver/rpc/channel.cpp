@@ -3,7 +3,6 @@
 // Two kinds of bytes.
 #include "rpc/channel.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -66,8 +65,7 @@ EventSource Channel::writable(std::function<void()> function) const {
 
 // One half of a TCP connection may end alone; of ours none does.
 EventSource Channel::hung_up(std::function<void()> function) const {
-    return tls_ ? EventSource::watch(g_socket_get_fd(tls_socket_.get()),
-                                     static_cast<GIOCondition>(POLLRDHUP), std::move(function))
+    return tls_ ? EventSource::peer_closed(g_socket_get_fd(tls_socket_.get()), std::move(function))
                 : EventSource::watch(socket_.get(), G_IO_HUP, std::move(function));
 }
 

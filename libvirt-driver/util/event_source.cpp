@@ -4,6 +4,7 @@
 #include "util/event_source.h"
 
 #include <glib-unix.h>
+#include <poll.h>
 
 #include <deque>
 #include <exception>
@@ -65,6 +66,31 @@ void destroy(gpointer box) noexcept {
     delete static_cast<Function*>(box);
 }
 
+// GIOCondition has no name for POLLRDHUP, and may not hold what it has no name for.
+struct PeerClosed {
+    GSource source;
+    GPollFD polled;
+};
+
+gboolean is_peer_closed(GSource* source) noexcept {
+    return static_cast<gboolean>(reinterpret_cast<PeerClosed*>(source)->polled.revents != 0);
+}
+
+gboolean run_for_peer(GSource*, GSourceFunc run, gpointer box) noexcept {
+    return run(box);
+}
+
+GSourceFuncs peer_closed_functions{nullptr, is_peer_closed, run_for_peer,
+                                   nullptr, nullptr,        nullptr};
+
+GSource* new_peer_closed(int fd) {
+    GSource* const source = g_source_new(&peer_closed_functions, sizeof(PeerClosed));
+    GPollFD& polled = reinterpret_cast<PeerClosed*>(source)->polled;
+    polled = {.fd = fd, .events = POLLRDHUP, .revents = 0};
+    g_source_add_poll(source, &polled);
+    return source;
+}
+
 }  // namespace
 
 EventSource::EventSource(GSource* source, GSourceFunc run, Function function) : source_(source) {
@@ -97,6 +123,10 @@ void EventSource::reset() noexcept {
 
 EventSource EventSource::watch(int fd, GIOCondition events, Function function) {
     return {g_unix_fd_source_new(fd, events), G_SOURCE_FUNC(run_for_fd), std::move(function)};
+}
+
+EventSource EventSource::peer_closed(int fd, Function function) {
+    return {new_peer_closed(fd), run_each_time, std::move(function)};
 }
 
 EventSource EventSource::readable(GPollableInputStream* stream, Function function) {

@@ -30,6 +30,8 @@ class EventSource {
     // Borrows `fd`. Runs `function` whenever one of `events`, an error or a hang-up is there.
     [[nodiscard]] static EventSource watch(int fd, GIOCondition events,
                                            std::function<void()> function);
+    // The same for the end of what the peer of a connection sends, whatever is unread of it.
+    [[nodiscard]] static EventSource peer_closed(int fd, std::function<void()> function);
     // The same for a stream that may be ready though its descriptor is not, or the other way
     // round. The stream outlives the source.
     [[nodiscard]] static EventSource readable(GPollableInputStream* stream,
