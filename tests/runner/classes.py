@@ -68,9 +68,9 @@ class Run:
             raise
 
 
-# Not optimized and with line numbers only: these builds are run once, and compiling an optimized
-# program full of checks takes several times what running a plain one does. What only the optimizer
-# warns of, the build of unit tells.
+# Not optimized, with line numbers only, and by the compiler that is quicker at it: these builds are
+# run once, and compiling an optimized program full of checks takes several times what running a
+# plain one does. What gcc warns of, and its optimizer, the build of unit tells.
 WATCHED_BUILD = ["-Db_lundef=false", "-Doptimization=0", "-Dcpp_args=-g1", "-Dc_args=-g1"]
 
 
@@ -201,7 +201,7 @@ def machine(run):
 def _sanitized(run, sanitizers, settings):
     """unit and wire again, in a build with sanitizers, without kernel modules."""
     folder = run.build.with_name(f"{run.build.name}-{run.results.class_name}")
-    _build(run, folder, [f"-Db_sanitize={sanitizers}", *WATCHED_BUILD], {"KERNELS": "none"})
+    _build(run, folder, [f"-Db_sanitize={sanitizers}", *WATCHED_BUILD], fuzzing.COMPILER)
     _gtest_programs(run, folder, settings)
     _wire(dataclasses.replace(run, build=folder), settings)
 
