@@ -2,8 +2,9 @@
 """Bad input: refused with a sentence that names it; nothing is taken, the next start works."""
 
 import html
+import json
 
-from lib.testing import INITRD, MachineTest
+from lib.testing import INITRD, URI, MachineTest
 
 # Words that would let an app kernel touch what is not its own, or undo what is forced.
 WORDS = ("noapic", "nolapic", "apic=debug", "acpi=off", "pci=conf1", "reboot=t", "panic=5",
@@ -89,11 +90,30 @@ class Refused(MachineTest):
                      saying=["(domain_definition):1: Premature end of data in tag name"])
 
     def test_words_of_the_command_line_that_are_ours(self):
+        self.put("/root/words", json.dumps({
+            word: self.xml("bad", cmdline=f"quiet {html.escape(word)} loglevel=7")
+            for word in WORDS}))
+        # By one client: for each word a few virsh would take longer than all else here.
+        said = json.loads(self.script(f"""
+            import json, libvirt
+            libvirt.registerErrorHandler(lambda *_: None, None)
+            connection = libvirt.open("{URI}")
+            said = {{}}
+            for word, xml in json.load(open("/root/words")).items():
+                domain = None
+                try:
+                    domain = connection.defineXML(xml)
+                    domain.create()
+                except libvirt.libvirtError as error:
+                    said[word] = str(error)
+                if domain:
+                    domain.undefine()
+            print(json.dumps(said))
+            """))
         for word in WORDS:
             with self.subTest(word=word):
-                name = word.strip('"').split("=")[0]
-                self.start_refused([name], cmdline=f"quiet {html.escape(word)} loglevel=7")
-                self.virsh("undefine", "bad", check=False)
+                self.assertIn(word.strip('"').split("=")[0], said.get(word, "nothing"))
+        self.assertEqual(self.online_cpus(), self.cpus)
 
     def test_words_for_init_are_none_of_our_business(self):
         console = self.start("web", cmdline="quiet -- noapic")

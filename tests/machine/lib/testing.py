@@ -82,8 +82,8 @@ class MachineTest(unittest.TestCase):
         if self.ends_machine:
             self.addCleanup(end_machines)
             return
-        self.seen_dmesg = len(self.run_in("dmesg").splitlines())
-        self.cpus = self.run_in("cat /sys/devices/system/cpu/online")
+        self.cpus, log = self._cpus_and_log()
+        self.seen_dmesg = len(log)
         self.addCleanup(self._check_clean)
         self.addCleanup(self._remove_domains if self.uses_daemon else self._remove_partitions)
 
@@ -171,8 +171,8 @@ class MachineTest(unittest.TestCase):
 
     def define(self, name, **fields):
         path = f"/root/{uuid.uuid4()}.xml"
-        self.put(path, self.xml(name, **fields))
-        self.virsh("define", path)
+        self.run_in(f"cat >{path} && virsh --quiet -c {URI} define {path}",
+                    input=self.xml(name, **fields))
 
     def start(self, name, **fields):
         """Defines and starts a domain; returns its Console, at the shell of its userspace."""
@@ -255,10 +255,14 @@ class MachineTest(unittest.TestCase):
     # -- afterwards ---------------------------------------------------------------------------
 
     def _remove_domains(self):
-        for name in self.virsh("list", "--name").split():
-            self.virsh("destroy", name, check=False)
-        for name in self.virsh("list", "--all", "--name").split():
-            self.virsh("undefine", name)
+        # As few programs as can be: in emulation, virsh takes most of a second to begin.
+        self.run_in(f"""
+            virsh="virsh --quiet -c {URI}"
+            words=$(for name in $($virsh list --name); do echo "destroy $name;"; done
+                    for name in $($virsh list --all --persistent --name); do
+                        echo "undefine $name;"
+                    done)
+            [ -z "$words" ] || $virsh "$words" """)
 
     def _remove_partitions(self):
         self.script("""
@@ -268,9 +272,13 @@ class MachineTest(unittest.TestCase):
             """)
 
     def _check_clean(self):
-        self.assertEqual(self.online_cpus(), self.cpus, "CPUs did not come back")
-        news = self.run_in("dmesg").splitlines()[self.seen_dmesg:]
-        self.assertEqual([line for line in news if COMPLAINT.search(line)], [])
+        cpus, log = self._cpus_and_log()
+        self.assertEqual(cpus, self.cpus, "CPUs did not come back")
+        self.assertEqual([line for line in log[self.seen_dmesg:] if COMPLAINT.search(line)], [])
+
+    def _cpus_and_log(self):
+        cpus, *log = self.run_in("cat /sys/devices/system/cpu/online && dmesg").splitlines()
+        return cpus, log
 
     def check_leaks(self):
         """A kernel that looks for leaks, see debug-kernel, has found none of the host module."""
