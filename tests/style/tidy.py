@@ -19,6 +19,10 @@ import subprocess
 import tempfile
 
 GROUP = 6  # sources read at a time
+# The analyzer follows calls a little: to follow all of them, as clang-tidy by hand does, takes it
+# two thirds of the time.
+SHALLOW = [f"--extra-arg={word}" for word in ("-Xclang", "-analyzer-config", "-Xclang",
+                                              "mode=shallow")]
 HEADERS = r"/(libvirt-driver|tests)/[a-z_/]*\.(h|cpp)$"  # with the sources, which are included now
 
 
@@ -71,8 +75,8 @@ def _group(top, build, work, number, flags, sources):
 
 
 def _tidy(build, *words):
-    done = subprocess.run(["clang-tidy", "--quiet", "--warnings-as-errors=*", *words], cwd=build,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    done = subprocess.run(["clang-tidy", "--quiet", "--warnings-as-errors=*", *SHALLOW, *words],
+                          cwd=build, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, check=False)
     wrong = [line for line in done.stdout.splitlines() if re.search("(warning|error):", line)]
     return wrong + ([f"exit code {done.returncode}"] if done.returncode else [])
