@@ -2,12 +2,12 @@
 //
 // What most sources include, read once instead of each time, in builds with sanitizers. Others are
 // without it, and so find what a source forgot to include.
+#include <fmt/format.h>
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <fmt/format.h>
 #include <functional>
 #include <map>
 #include <memory>
