@@ -90,7 +90,7 @@ def _boot_part(tree, kernel):
 
 
 def _install_product(build_folder, payload):
-    cache.check(["meson", "install", "-C", build_folder, "--no-rebuild", "--quiet",
+    cache.check(["meson", "install", "-C", build_folder, "--no-rebuild", "--quiet", "--strip",
                  "--destdir", payload])
     # Debian's / has links from these to usr/: what was installed below them belongs there.
     for name in ("bin", "sbin", "lib"):
