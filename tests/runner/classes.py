@@ -2,7 +2,7 @@
 """The classes of tests: one function each, called with a Run.
 
 unit is GoogleTest programs that meson knows; commands, wire, machine and style are Python unittest
-files in the folders of these names; sanitizer and thread are unit and wire in builds that watch
+files in the folders of these names; sanitizer and thread are wire and unit in builds that watch
 them, and clients is wire with newer clients; fuzz is in fuzzing.py. What is in a class is found,
 never listed here.
 """
@@ -84,11 +84,14 @@ def _build(run, folder, settings=(), env=None, targets=()):
         raise Failed(f"the build in {folder} failed:\n{output[-8000:]}")
 
 
-def _gtest_programs(run, folder, env=None):
+def _gtest_programs(run, folder, env=None, names=None):
+    """All that meson knows, or those called `names`."""
     code, text = run.command(["meson", "introspect", folder, "--tests"])
     if code != 0:
         raise Failed(f"meson introspect {folder}:\n{text}")
     for test in json.loads(text):
+        if names and test["name"] not in names:
+            continue
         if test["protocol"] == "gtest":
             _gtest(run, test, env)
         elif run.filter in test["name"]:
@@ -173,7 +176,7 @@ def commands(run):
 
 def _wire(run, env=None, around=()):
     # Its tests share nothing, and each waits for its daemon most of the time.
-    _python(run, run.root / "tests" / "wire", env, "each", around)
+    _python(run, run.root / "tests" / "wire", env, f"each:{os.cpu_count() + 1}", around)
 
 
 def wire(run):
@@ -195,14 +198,16 @@ def clients(run):
 def machine(run):
     _build(run, run.build)
     # A machine for each file: much of a test is one kernel that boots on one CPU.
-    _python(run, run.root / "tests" / "machine", files="each")
+    _python(run, run.root / "tests" / "machine", files=f"each:{os.cpu_count()}")
 
 
-def _sanitized(run, sanitizers, settings):
-    """unit and wire again, in a build with sanitizers, without kernel modules."""
+def _sanitized(run, sanitizers, settings, units=()):
+    """unit, or its programs `units`, and wire again, in a build with sanitizers, no modules."""
     folder = run.build.with_name(f"{run.build.name}-{run.results.class_name}")
-    _build(run, folder, [f"-Db_sanitize={sanitizers}", *WATCHED_BUILD], fuzzing.COMPILER)
-    _gtest_programs(run, folder, settings)
+    targets = [f"tests/unit/test-{name}" for name in units] + ["tests/fake-daemon"]
+    _build(run, folder, [f"-Db_sanitize={sanitizers}", *WATCHED_BUILD], fuzzing.COMPILER,
+           targets if units else ())
+    _gtest_programs(run, folder, settings, units)
     _wire(dataclasses.replace(run, build=folder), settings)
 
 
@@ -212,9 +217,13 @@ def sanitizer(run):
 
 
 def thread(run):
-    """Data races and lock order; TSan cannot run together with ASan."""
+    """Data races and lock order; TSan cannot run together with ASan.
+
+    Of unit only what is about threads: most of it has one, and would be much of the build.
+    """
     suppressions = run.root / "tests" / "support" / "tsan.supp"
-    _sanitized(run, "thread", {"TSAN_OPTIONS": f"suppressions={suppressions}:halt_on_error=1"})
+    _sanitized(run, "thread", {"TSAN_OPTIONS": f"suppressions={suppressions}:halt_on_error=1"},
+               ("rpc", "util"))
 
 
 def fuzz(run):

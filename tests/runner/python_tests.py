@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs the unittest files of one folder: python_tests.py FOLDER REPORT FILTER FILES
 
-FILES is which of them, a glob pattern. "each" stands for all of them, each in a process of its
-own, as many at a time as there are CPUs.
+FILES is which of them, a glob pattern. "each:N" stands for all of them, each in a process of its
+own, N at a time.
 
 Prints a line for each test as it ends, and appends one JSON object for each to REPORT, so that
 the count is right even if this process is killed. A skipped test is a failed one.
@@ -82,14 +82,14 @@ def chosen(suite, text):
             yield test
 
 
-def run_each(folder, report, text):
+def run_each(folder, report, text, at_a_time):
     """Runs this program for each file, the biggest first; returns whether all ended well."""
     waiting = sorted(folder.glob("*_test.py"), key=lambda path: path.stat().st_size)
     running = []
     good = True
     try:
         while waiting or running:
-            while waiting and len(running) < os.cpu_count():
+            while waiting and len(running) < at_a_time:
                 running.append(subprocess.Popen([sys.executable, "-B", __file__, folder, report,
                                                  text, waiting.pop().name]))
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
@@ -106,9 +106,10 @@ def run_each(folder, report, text):
 
 def main():
     folder, report, text, files = pathlib.Path(sys.argv[1]), *sys.argv[2:]
-    if files == "each":
+    if files.startswith("each:"):
         signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-        sys.exit(0 if run_each(folder, report, text) else 1)
+        at_a_time = int(files.removeprefix("each:"))
+        sys.exit(0 if run_each(folder, report, text, at_a_time) else 1)
     sys.path.insert(0, str(folder))
     suite = unittest.defaultTestLoader.discover(str(folder), files)
     with open(report, "a", encoding="utf-8") as out:
