@@ -232,6 +232,10 @@ class MachineTest(unittest.TestCase):
                     if "frequency" not in line]
         return nodeinfo, self.virsh("nodecpumap"), self.virsh("capabilities")
 
+    def owned_cpus(self, name):
+        """The CPUs of a running domain's vCPUs, in the order of those, as texts."""
+        return re.findall(r"^CPU:\s+(\d+)$", self.virsh("vcpuinfo", name), re.MULTILINE)
+
     def online_cpus(self):
         return self.run_in("cat /sys/devices/system/cpu/online")
 
