@@ -121,12 +121,12 @@ void Lifecycle::run_steps(const Job& job, const std::shared_ptr<const Definition
     PartitionStep partition(context_, stranded_, *definition, limits.memory_align_kib);
     starting.check();
     partition.create();
+    ConsoleStep console(context_, *definition);
     partition.add_memory();
     starting.check();
     partition.add_cpus();
-    partition.load(files.get());
+    partition.load(files);
     starting.check();
-    ConsoleStep console(context_, *definition);
     auto partition_watch = watch(job.shared());
 
     LiveRecord record;
@@ -340,8 +340,8 @@ void Lifecycle::restart(const Job& job) {
     backend::State state = backend::State::created;
     bool stopped = false;
     try {
-        BootFilesStep step(context_, *definition);
-        const BootFiles& files = step.get();  // what runs is stopped only for one that can start
+        BootFilesStep files(context_, *definition);
+        static_cast<void>(files.initrd());  // what runs is stopped only for one that can start
         domain.running->asked_while_paused.reset();
         give_back_unused_memory(context_, domain);
         context_.backend.stop(domain.uuid());
@@ -351,7 +351,7 @@ void Lifecycle::restart(const Job& job) {
         note_agent(domain, false);
         forget_kernel_log(domain);
         domain.running->console->detach();
-        context_.backend.load(domain.uuid(), files.kernel, files.initrd, definition->cmdline);
+        context_.backend.load(domain.uuid(), files.kernel(), files.initrd(), definition->cmdline);
         context_.backend.start(domain.uuid());
         state = attach_console(domain.uuid(), *domain.running->console, nullptr);
     } catch (const Error& error) {

@@ -97,49 +97,16 @@ void add_idle_threads(const Context& context, const Uuid& uuid,
         context.backend.add_cpus(uuid, idle, backend::CpuRole::idle);
 }
 
-// A worker may come to it when the start is over: it needs nothing of that.
-struct BootFilesStep::Build {
-    image::Places places;
-    std::string initrd;
-    std::string kernel_version;
-    std::once_flag once;
-    BootFiles files;  // written within `once`, as the next one
-    std::exception_ptr failure;
-
-    void run() noexcept {
-        std::call_once(once, [this] {
-            try {
-                files.initrd = image::build_initramfs(initrd, kernel_version, places);
-            } catch (...) {
-                failure = std::current_exception();
-            }
-        });
-    }
-};
-
-BootFilesStep::BootFilesStep(const Context& context, const Definition& definition)
-    : build_(std::make_shared<Build>()) {
+BootFilesStep::BootFilesStep(const Context& context, const Definition& definition) {
     require_boot_files(definition);
     image::Kernel kernel = image::open_kernel(definition.kernel);
     static_cast<void>(image::find_app_module(kernel.version, context.places));
     static_cast<void>(image::open_regular(definition.initrd, "initrd"));
-    build_->places = context.places;
-    build_->initrd = definition.initrd;
-    build_->kernel_version = std::move(kernel.version);
-    build_->files.kernel = std::move(kernel.fd);
-    context.workers.post([build = build_] { build->run(); });
-}
-
-// A worker that is at it is waited for; one that has not begun finds nothing to do.
-BootFilesStep::~BootFilesStep() {
-    std::call_once(build_->once, [] {});
-}
-
-const BootFiles& BootFilesStep::get() {
-    build_->run();
-    if (build_->failure)
-        std::rethrow_exception(build_->failure);
-    return build_->files;
+    kernel_ = std::move(kernel.fd);
+    initrd_.emplace(context.workers, [initrd = definition.initrd, version = kernel.version,
+                                      places = context.places] {
+        return image::build_initramfs(initrd, version, places);
+    });
 }
 
 PartitionStep::PartitionStep(const Context& context, Stranded& stranded,
@@ -212,8 +179,8 @@ void PartitionStep::name_spares(const std::vector<unsigned>& spares) {
         known_cpus_.insert(cpu);
 }
 
-void PartitionStep::load(const BootFiles& files) {
-    context_.backend.load(definition_.uuid, files.kernel, files.initrd, definition_.cmdline);
+void PartitionStep::load(BootFilesStep& files) {
+    context_.backend.load(definition_.uuid, files.kernel(), files.initrd(), definition_.cmdline);
 }
 
 host::Grant PartitionStep::commit() noexcept {
@@ -237,11 +204,13 @@ ConsoleOptions console_options(const Context& context, const Definition& definit
 }
 
 ConsoleStep::ConsoleStep(const Context& context, const Definition& definition)
-    : hub_(std::make_shared<ConsoleHub>(context.loop, console_options(context, definition))) {}
+    : hub_(context.workers, [&loop = context.loop, options = console_options(context, definition)] {
+          return std::make_shared<ConsoleHub>(loop, options);
+      }) {}
 
 ConsoleStep::~ConsoleStep() {
-    if (hub_)
-        hub_->end();
+    if (const auto* const hub = hub_.made(); hub != nullptr && *hub)
+        (*hub)->end();
 }
 
 LiveRecordStep::LiveRecordStep(const Context& context, const LiveRecord& record)

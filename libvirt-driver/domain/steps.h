@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "domain/ahead.h"
 #include "domain/context.h"
 #include "domain/definition.h"
 #include "domain/domain.h"
@@ -49,29 +50,21 @@ class Starting {
 void add_idle_threads(const Context& context, const Uuid& uuid,
                       const std::vector<unsigned>& threads, const CpuSet& known);
 
-// Kernel and initramfs, opened and checked; nothing is taken.
-struct BootFiles {
-    Fd kernel;
-    Fd initrd;
-};
-
-// Opens and builds them while other steps take their time: files that are not there are found at
-// once, then another worker builds the initramfs; if none is free before get(), that does.
+// Kernel and initramfs; nothing is taken. Files that are not there are found at once, then the
+// initramfs is built ahead.
 class BootFilesStep {
   public:
     // Throws Error: VIR_ERR_CONFIG_UNSUPPORTED a missing <kernel> or <initrd>, a file that is not
     // what it should be; VIR_ERR_SYSTEM_ERROR a file that cannot be opened.
     BootFilesStep(const Context& context, const Definition& definition);
-    BootFilesStep(const BootFilesStep&) = delete;
-    BootFilesStep& operator=(const BootFilesStep&) = delete;
-    ~BootFilesStep();
 
-    // Throws as the constructor. The files live as long as the step.
-    [[nodiscard]] const BootFiles& get();
+    [[nodiscard]] const Fd& kernel() const noexcept { return kernel_; }
+    // Throws as the constructor.
+    [[nodiscard]] const Fd& initrd() { return initrd_->get(); }
 
   private:
-    struct Build;
-    std::shared_ptr<Build> build_;
+    Fd kernel_;
+    std::optional<Ahead<Fd>> initrd_;
 };
 
 // Throws Error: VIR_ERR_OPERATION_FAILED if this host cannot run partitions, with all reasons.
@@ -89,7 +82,7 @@ class PartitionStep {
     void create();
     void add_memory();
     void add_cpus();
-    void load(const BootFiles& files);
+    void load(BootFilesStep& files);
     [[nodiscard]] const host::Grant& grant() const noexcept { return grant_; }
     // The CPUs that the app kernel can ever be given.
     [[nodiscard]] const CpuSet& known_cpus() const noexcept { return known_cpus_; }
@@ -107,7 +100,7 @@ class PartitionStep {
     bool created_ = false;
 };
 
-// The console's log, ring and pty.
+// The console's log, ring and pty, opened ahead.
 class ConsoleStep {
   public:
     ConsoleStep(const Context& context, const Definition& definition);
@@ -115,11 +108,12 @@ class ConsoleStep {
     ConsoleStep& operator=(const ConsoleStep&) = delete;
     ~ConsoleStep();
 
-    [[nodiscard]] ConsoleHub& hub() const noexcept { return *hub_; }
-    [[nodiscard]] std::shared_ptr<ConsoleHub> commit() noexcept { return std::move(hub_); }
+    // Throws Error: VIR_ERR_SYSTEM_ERROR a log that cannot be opened.
+    [[nodiscard]] ConsoleHub& hub() { return *hub_.get(); }
+    [[nodiscard]] std::shared_ptr<ConsoleHub> commit() { return std::move(hub_.get()); }
 
   private:
-    std::shared_ptr<ConsoleHub> hub_;
+    Ahead<std::shared_ptr<ConsoleHub>> hub_;
 };
 
 // The log that every domain has.
