@@ -78,7 +78,7 @@ class Device(MachineTest):
             """)
         self.assertEqual(self.online_cpus(), self.cpus)
         # The stub ran, both times, with the plan for the emulator's CPU: see scrub_test.cpp.
-        news = "\n".join(self.run_in("dmesg").splitlines()[self.seen_dmesg:])
+        news = "\n".join(self.new_log())
         self.assertEqual(news.count("test: 1 CPUs answered the reset and are scrubbed: "
                                     "5 registers"), 2, news)
 

@@ -68,10 +68,15 @@ class Run:
             raise
 
 
-# Not optimized, with line numbers only, and by the compiler that is quicker at it: these builds are
-# run once, and compiling an optimized program full of checks takes several times what running a
-# plain one does. What gcc warns of, and its optimizer, the build of unit tells.
-WATCHED_BUILD = ["-Db_lundef=false", "-Doptimization=0", "-Dcpp_args=-g1", "-Dc_args=-g1"]
+# By the compiler that is quicker at it, with line numbers only: these builds are run once. What gcc
+# warns of, and its optimizer, the build of unit tells.
+WATCHED_ENV = {"KERNELS": "none", "CC": "clang", "CXX": "clang++"}
+WATCHED_BUILD = ["-Db_lundef=false"]
+# Optimized a little, which fuzzers need.
+SANITIZER_BUILD = ["-Db_sanitize=address,undefined", *WATCHED_BUILD, "-Doptimization=1",
+                   *(f"-D{args}=-g1 -fsanitize=fuzzer-no-link" for args in ("cpp_args", "c_args"))]
+THREAD_BUILD = ["-Db_sanitize=thread", *WATCHED_BUILD, "-Doptimization=0",
+                *(f"-D{args}=-g1" for args in ("cpp_args", "c_args"))]
 
 
 def _build(run, folder, settings=(), env=None, targets=()):
@@ -130,8 +135,8 @@ def _gtest(run, test, env):
         run.results.failed(test["name"], f"{output[-8000:]}\nended with {code}")
 
 
-def _python(run, folder, env=None, files="*_test.py", around=()):
-    """Runs these files of a folder with python_tests.py, whose report has a line for each test.
+def _python(run, folder, env=None, lanes=1, around=()):
+    """Runs a folder's tests with python_tests.py, whose report has a line for each test.
 
     `around` are words in front of its command.
     """
@@ -140,7 +145,7 @@ def _python(run, folder, env=None, files="*_test.py", around=()):
         report.touch()
         code, _ = run.command(
             [*around, "/usr/bin/python3", "-B", run.root / "tests/runner/python_tests.py", folder,
-             report, run.filter, files], {"BUILD": str(run.build), **(env or {})}, stdout=None,
+             report, run.filter, lanes], {"BUILD": str(run.build), **(env or {})}, stdout=None,
             stderr=None)
         failed = False
         for line in report.read_text(encoding="utf-8").splitlines():
@@ -176,7 +181,7 @@ def commands(run):
 
 def _wire(run, env=None, around=()):
     # Its tests share nothing, and each waits for its daemon most of the time.
-    _python(run, run.root / "tests" / "wire", env, f"each:{os.cpu_count() + 1}", around)
+    _python(run, run.root / "tests" / "wire", env, os.cpu_count() + 1, around)
 
 
 def wire(run):
@@ -197,23 +202,26 @@ def clients(run):
 
 def machine(run):
     _build(run, run.build)
-    # A machine for each file: much of a test is one kernel that boots on one CPU.
-    _python(run, run.root / "tests" / "machine", files=f"each:{os.cpu_count()}")
+    # Two machines or more: much of a test is one kernel that boots on one CPU.
+    _python(run, run.root / "tests" / "machine", lanes=os.cpu_count())
 
 
-def _sanitized(run, sanitizers, settings, units=()):
-    """unit, or its programs `units`, and wire again, in a build with sanitizers, no modules."""
-    folder = run.build.with_name(f"{run.build.name}-{run.results.class_name}")
+def _watched_folder(run, name):
+    return run.build.with_name(f"{run.build.name}-{name}")
+
+
+def _watched(run, words, settings, units=()):
+    """unit, or its programs `units`, and wire again, in a build that watches them, no modules."""
+    folder = _watched_folder(run, run.results.class_name)
     targets = [f"tests/unit/test-{name}" for name in units] + ["tests/fake-daemon"]
-    _build(run, folder, [f"-Db_sanitize={sanitizers}", *WATCHED_BUILD], fuzzing.COMPILER,
-           targets if units else ())
+    _build(run, folder, words, WATCHED_ENV, targets if units else ())
     _gtest_programs(run, folder, settings, units)
     _wire(dataclasses.replace(run, build=folder), settings)
 
 
 def sanitizer(run):
     """Addresses, leaks, undefined behaviour."""
-    _sanitized(run, "address,undefined", SANITIZER_SETTINGS)
+    _watched(run, SANITIZER_BUILD, SANITIZER_SETTINGS)
 
 
 def thread(run):
@@ -222,12 +230,12 @@ def thread(run):
     Of unit only what is about threads: most of it has one, and would be much of the build.
     """
     suppressions = run.root / "tests" / "support" / "tsan.supp"
-    _sanitized(run, "thread", {"TSAN_OPTIONS": f"suppressions={suppressions}:halt_on_error=1"},
-               ("rpc", "util"))
+    _watched(run, THREAD_BUILD, {"TSAN_OPTIONS": f"suppressions={suppressions}:halt_on_error=1"},
+             ("rpc", "util"))
 
 
 def fuzz(run):
-    """libFuzzer's inputs, each program for a minute."""
-    folder = run.build.with_name(f"{run.build.name}-fuzz")
-    _build(run, folder, fuzzing.SETTINGS, fuzzing.COMPILER, ["fuzzers"])
+    """libFuzzer's inputs, each program for a minute, in the build of sanitizer."""
+    folder = _watched_folder(run, "sanitizer")
+    _build(run, folder, SANITIZER_BUILD, WATCHED_ENV, ["fuzzers"])
     fuzzing.run_all(run, folder, SANITIZER_SETTINGS)

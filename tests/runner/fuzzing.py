@@ -13,12 +13,6 @@ import shutil
 import tempfile
 
 SECONDS = int(os.environ.get("FUZZ_S", "60"))
-COMPILER = {"KERNELS": "none", "CC": "clang", "CXX": "clang++"}
-# Optimized a little: that pays after some seconds of running. What clang warns of beyond gcc is
-# clang-tidy's to tell.
-SETTINGS = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1",
-            "-Dwerror=false", "-Dcpp_args=-g1 -fsanitize=fuzzer-no-link",
-            "-Dc_args=-g1 -fsanitize=fuzzer-no-link"]
 # Where the seeds are, by fuzzer; those that are not here read what clients send.
 SEEDS = {"xml": ("tests/data/domain", "tests/data/fuzz/xml", "xml-schema/examples"), "conf": ()}
 SESSIONS = ("tests/data/fuzz/sessions",)

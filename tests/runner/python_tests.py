@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Runs the unittest files of one folder: python_tests.py FOLDER REPORT FILTER FILES
+"""Runs the unittest files of one folder: python_tests.py FOLDER REPORT FILTER LANES
 
-FILES is which of them, a glob pattern. "each:N" stands for all of them, each in a process of its
-own, N at a time.
+LANES is how many processes share the work, class by class.
 
 Prints a line for each test as it ends, and appends one JSON object for each to REPORT, so that
 the count is right even if this process is killed. A skipped test is a failed one.
 """
 
+import collections
 import fnmatch
 import json
 import os
 import pathlib
 import signal
-import subprocess
 import sys
 import time
 import unittest
+
+TURN = 2  # bytes of a class's number in the pipe
 
 
 class Result(unittest.TestResult):
@@ -82,36 +83,20 @@ def chosen(suite, text):
             yield test
 
 
-def run_each(folder, report, text, at_a_time):
-    """Runs this program for each file, the biggest first; returns whether all ended well."""
-    waiting = sorted(folder.glob("*_test.py"), key=lambda path: path.stat().st_size)
-    running = []
-    good = True
-    try:
-        while waiting or running:
-            while waiting and len(running) < at_a_time:
-                running.append(subprocess.Popen([sys.executable, "-B", __file__, folder, report,
-                                                 text, waiting.pop().name]))
-            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-            for process in [each for each in running if each.poll() is not None]:
-                running.remove(process)
-                good = good and process.returncode == 0
-    finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait()
-    return good
+def in_turn(folder, text):
+    """The chosen tests of a folder, a list for each class, in the order in which they begin.
+
+    A class method turn() of a class gives its place; of equal ones the biggest begins.
+    """
+    found = collections.defaultdict(list)
+    for test in chosen(unittest.defaultTestLoader.discover(str(folder), "*_test.py"), text):
+        found[type(test)].append(test)
+    return sorted(found.values(), key=lambda tests: (
+        type(tests[0]).turn() if hasattr(tests[0], "turn") else (), -len(tests)))
 
 
-def main():
-    folder, report, text, files = pathlib.Path(sys.argv[1]), *sys.argv[2:]
-    if files.startswith("each:"):
-        signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-        at_a_time = int(files.removeprefix("each:"))
-        sys.exit(0 if run_each(folder, report, text, at_a_time) else 1)
-    sys.path.insert(0, str(folder))
-    suite = unittest.defaultTestLoader.discover(str(folder), files)
+def run_classes(classes, folder, report):
+    """Runs the classes that come; returns whether all their tests passed."""
     with open(report, "a", encoding="utf-8") as out:
         result = Result(folder.name, out)
 
@@ -121,8 +106,44 @@ def main():
             sys.exit(128 + number)
 
         signal.signal(signal.SIGTERM, terminate)
-        unittest.TestSuite(chosen(suite, text)).run(result)
-    sys.exit(0 if result.wasSuccessful() else 1)
+        for tests in classes:
+            if not result.shouldStop:
+                unittest.TestSuite(tests).run(result)
+    return result.wasSuccessful()
+
+
+def run_lanes(classes, folder, report, count):
+    """Runs them in `count` processes, each of which takes the class that comes next until the end.
+
+    So what a class leaves for the next one in its process, as a machine, serves several.
+    """
+    turns, writer = os.pipe()
+    for number in range(len(classes)):
+        os.write(writer, number.to_bytes(TURN, "little"))
+    os.close(writer)
+    sys.stdout.flush()
+    lanes = []
+    for _ in range(count):
+        if not (pid := os.fork()):
+            mine = (classes[int.from_bytes(turn, "little")]
+                    for turn in iter(lambda: os.read(turns, TURN), b""))
+            sys.exit(0 if run_classes(mine, folder, report) else 1)
+        lanes.append(pid)
+    # Who ends us ends the lanes too: all are one process group.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ends = [os.waitpid(pid, 0)[1] for pid in lanes]
+    return not any(ends)
+
+
+def main():
+    folder, report, text, count = pathlib.Path(sys.argv[1]), *sys.argv[2:]
+    sys.path.insert(0, str(folder))
+    classes = in_turn(folder, text)
+    if int(count) > 1:
+        good = run_lanes(classes, folder, report, int(count))
+    else:
+        good = run_classes(classes, folder, report)
+    sys.exit(0 if good else 1)
 
 
 main()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A daemon that serves TLS, and certificates for it and its clients."""
 
+import atexit
 import functools
 import pathlib
 import re
@@ -9,7 +10,6 @@ import socket
 import ssl
 import subprocess
 import tempfile
-import unittest
 
 from harness import LIMIT_S, WireTest
 from pki import Authority
@@ -19,13 +19,13 @@ from raw import RawClient
 class Pki:
     """A CA, a server and clients of it, and of another CA; each made when it is first needed.
 
-    All tests of a file share them: keys take their time.
+    All tests of a process share them: keys take their time.
     """
 
     @functools.cached_property
     def folder(self):
         folder = tempfile.mkdtemp(prefix="mk-pki-")
-        unittest.addModuleCleanup(shutil.rmtree, folder, True)
+        atexit.register(shutil.rmtree, folder, True)
         return pathlib.Path(folder)
 
     @functools.cached_property

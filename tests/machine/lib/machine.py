@@ -30,7 +30,8 @@ PATIENCE = int(os.environ.get("PATIENCE", "1"))
 # -no-reboot makes a reset end QEMU: a host that resets (panic=-1: at once) is seen as gone, not
 # as a machine that hangs. tsc=unstable: otherwise the kernel may find the clock stable and patch
 # its idle path while other CPUs run it, and QEMU 7.2 may keep what it translated meanwhile.
-KERNEL_WORDS = ("console=ttyS0 panic=-1 mitigations=off tsc=unstable "
+# log_buf_len: tests look at what the kernel said since it booted, and many share a machine.
+KERNEL_WORDS = ("console=ttyS0 panic=-1 mitigations=off tsc=unstable log_buf_len=4M "
                 "net.ifnames=0 systemd.unit=multi-user.target systemd.show_status=0 "
                 "systemd.default_device_timeout_sec=5 "
                 f"systemd.default_timeout_start_sec={90 * PATIENCE}")

@@ -83,9 +83,14 @@ class MachineTest(unittest.TestCase):
             self.addCleanup(end_machines)
             return
         self.cpus, log = self._cpus_and_log()
-        self.seen_dmesg = len(log)
+        self.seen = log[-1]
         self.addCleanup(self._check_clean)
         self.addCleanup(self._remove_domains if self.uses_daemon else self._remove_partitions)
+
+    @classmethod
+    def turn(cls):
+        """Classes that want the same machine come together, those that end theirs at the end."""
+        return cls.ends_machine, repr(sorted(cls.options.items()))
 
     @classmethod
     def tearDownClass(cls):
@@ -100,6 +105,7 @@ class MachineTest(unittest.TestCase):
         super().run(result)
         if self.machine and result and len(result.failures) + len(result.errors) > before:
             self._tell_why()
+            end_machines()  # the next test gets one that is as it should be
         return result
 
     # -- commands -----------------------------------------------------------------------------
@@ -239,6 +245,10 @@ class MachineTest(unittest.TestCase):
     def online_cpus(self):
         return self.run_in("cat /sys/devices/system/cpu/online")
 
+    def new_log(self):
+        """The lines of the host's log since the test began."""
+        return self._new(self._cpus_and_log()[1])
+
     def free_kib(self):
         """What the host has left; see host_free_bytes()."""
         return int(self.script("print(host_free_bytes() // 1024)"))
@@ -278,11 +288,15 @@ class MachineTest(unittest.TestCase):
     def _check_clean(self):
         cpus, log = self._cpus_and_log()
         self.assertEqual(cpus, self.cpus, "CPUs did not come back")
-        self.assertEqual([line for line in log[self.seen_dmesg:] if COMPLAINT.search(line)], [])
+        self.assertEqual([line for line in self._new(log) if COMPLAINT.search(line)], [])
 
     def _cpus_and_log(self):
         cpus, *log = self.run_in("cat /sys/devices/system/cpu/online && dmesg").splitlines()
         return cpus, log
+
+    def _new(self, log):
+        # All of it if the last line seen is not there any more: the log is a ring.
+        return log[log.index(self.seen) + 1:] if self.seen in log else log
 
     def check_leaks(self):
         """A kernel that looks for leaks, see debug-kernel, has found none of the host module."""
@@ -302,7 +316,6 @@ class MachineTest(unittest.TestCase):
         except (OSError, subprocess.SubprocessError) as error:
             print(f"(the machine does not answer: {error})")
             print(self.machine.serial_log()[-4000:])
-            end_machines()  # the next test gets a new one
 
 
 def printed(text):
