@@ -181,7 +181,7 @@ def commands(run):
 
 def _wire(run, env=None, around=()):
     # Its tests share nothing, and each waits for its daemon most of the time.
-    _python(run, run.root / "tests" / "wire", env, os.cpu_count() + 1, around)
+    _python(run, run.root / "tests" / "wire", env, 2 * os.cpu_count(), around)
 
 
 def wire(run):
