@@ -161,12 +161,14 @@ class Daemon(MachineTest):
         self.assertEqual(len(lost), 1)
         self.assertGreater(int(lost[0]), written - 400000)
 
-    def test_stop_and_start_of_the_unit_leaves_partitions_alone(self):
+    def test_stop_and_start_of_units_leaves_partitions_alone(self):
         console = self.start("web")
         console.command("marker=survivor")
-        self.run_in("systemctl restart virtmultikerneld.service")
-        again = self.console("web").wake()
-        self.assertEqual(again.command("echo $marker"), "survivor")
+        for units in ("virtmultikerneld.service", "virtmultikerneld.socket", UNITS):
+            self.run_in(f"systemctl stop {units} && systemctl start {units}")
+            again = self.console("web").wake()
+            self.assertEqual(again.command("echo $marker"), "survivor")
+        self.assertEqual(self.run_in("systemctl is-system-running"), "running")
 
     def test_module_cannot_be_unloaded_under_a_partition(self):
         self.start("web")
