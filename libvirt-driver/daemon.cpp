@@ -186,7 +186,8 @@ void run_daemon(const DaemonOptions& options, std::unique_ptr<backend::Backend> 
     const auto hang_up = EventSource::on_signal(SIGHUP, [&] { reload(options, server); });
     listen_on(sockets, {server, admin_server}, conf);
     idle.set(options.timeout_s);
-    server.run_in_background([&driver] { driver.autostart(); });
+    server.run_in_background(
+        [&driver, marked = driver.take_autostart()] { driver.autostart(marked); });
     run_loop(loop.get(), driver);
     driver.end_autostart();
     admin_server.stop();

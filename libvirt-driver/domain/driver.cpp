@@ -93,19 +93,27 @@ EventQueue& Driver::events() {
     return impl_->events;
 }
 
-void Driver::autostart() {
+std::vector<Uuid> Driver::take_autostart() {
+    std::vector<Uuid> marked;
     if (!impl_->store.should_autostart())
-        return;
-    for (const auto& domain : impl_->domains.all()) {
-        const DomainView view = domain->view();
-        if ((!view.autostart && !view.autostart_once) || view.active())
-            continue;
+        return marked;
+    for (const DomainView& view : list())
+        if ((view.autostart || view.autostart_once) && !view.active())
+            marked.push_back(view.uuid);
+    return marked;
+}
+
+void Driver::autostart(const std::vector<Uuid>& marked) {
+    for (const Uuid& uuid : marked) {
         if (impl_->autostart_ended)
             return;
         try {
+            const DomainView view = lookup(uuid);
+            if ((!view.autostart && !view.autostart_once) || view.active())
+                continue;
             // First: a start that takes the host down is not tried again.
-            set_autostart_once(view.uuid, false);
-            start(view.uuid, {});
+            set_autostart_once(uuid, false);
+            start(uuid, {});
         } catch (const std::exception& error) {
             log::error("autostart: {}", error.what());
         }

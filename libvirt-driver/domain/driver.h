@@ -118,9 +118,11 @@ class Driver {
     Driver& operator=(const Driver&) = delete;
     ~Driver();  // leaves partitions running
 
-    // Starts the domains that are marked autostart and not active, if no daemon has done so since
-    // the host booted; errors go to the log.
-    void autostart();
+    // The domains that are marked autostart and not active; none if a daemon has asked since the
+    // host booted. To be asked before clients are: what they mark is for the next boot.
+    [[nodiscard]] std::vector<Uuid> take_autostart();
+    // Starts those of them that are still so; errors go to the log.
+    void autostart(const std::vector<Uuid>& marked);
     // From now on autostart() starts nothing more. Thread-safe; does not wait.
     void end_autostart() noexcept;
 

@@ -182,12 +182,13 @@ TEST_F(DriverTest, AutostartStartsWhatIsMarkedOnceAfterABoot) {
     driver->set_autostart(web, true);
     driver->set_autostart(bad, true);
     machine->fail_next("create", Error(VIR_ERR_OPERATION_FAILED, "no"));  // the first one's
-    driver->autostart();
+    driver->autostart(driver->take_autostart());
     EXPECT_EQ(view(web).active() + view(bad).active(), 1);
     EXPECT_FALSE(view(off).active());
     stop_daemon();
     start_daemon();
-    driver->autostart();  // what was stopped, or did not start, stays as it is
+    driver->autostart(
+        driver->take_autostart());  // what was stopped, or did not start, stays as it is
     EXPECT_EQ(view(web).active() + view(bad).active(), 1);
 }
 
@@ -199,16 +200,35 @@ TEST_F(DriverTest, AutostartOnceIsUsedUpByABoot) {
     EXPECT_TRUE(view(web).autostart_once);
     EXPECT_FALSE(view(web).autostart);
     machine->fail_next("create", Error(VIR_ERR_OPERATION_FAILED, "no"));
-    driver->autostart();
+    driver->autostart(driver->take_autostart());
     EXPECT_FALSE(view(web).autostart_once) << "a start that failed is not tried at each boot";
     EXPECT_FALSE(sandbox.exists("etc/autostart/web.xml.once"));
     driver->set_autostart_once(web, true);
     stop_daemon();
     std::filesystem::remove_all(sandbox.paths().state_dir);  // as at the next boot
     start_daemon();
-    driver->autostart();
+    driver->autostart(driver->take_autostart());
     EXPECT_TRUE(view(web).active());
     EXPECT_FALSE(view(web).autostart_once);
+}
+
+TEST_F(DriverTest, AutostartIsForWhatWasMarkedBeforeClientsCame) {
+    const Uuid web = define("web");
+    const Uuid db = define("db");
+    const Uuid gone = define("gone");
+    driver->set_autostart(db, true);
+    driver->set_autostart(gone, true);
+    stop_daemon();
+    std::filesystem::remove_all(sandbox.paths().state_dir);  // as at the next boot
+    start_daemon();
+    const auto marked = driver->take_autostart();
+    driver->set_autostart_once(web, true);
+    driver->set_autostart(db, false);
+    driver->undefine(gone);
+    driver->autostart(marked);
+    EXPECT_FALSE(view(web).active());
+    EXPECT_TRUE(view(web).autostart_once) << "it is for the next boot";
+    EXPECT_FALSE(view(db).active());
 }
 
 TEST_F(DriverTest, MetadataThatMakesADefinitionTooLargeToSendIsRefused) {
