@@ -4,8 +4,11 @@
 //   rpc-compare DOMAIN ROUNDS SOCKET URI SOCKET URI
 // Prints a line for each call and server: call, server (0 or 1), calls per second of several
 // connections, and the 50th and 99th percentile, in microseconds, of one. Medians of the rounds.
+// The last line is "floor" and both percentiles of a process that only sends back what it gets.
 #include <fmt/core.h>
 #include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -67,13 +70,76 @@ double calls_per_second(Peers& peers, std::size_t count, const Kind& kind) {
     return kind.calls / seconds_since(began);
 }
 
-Figures one_round(Peers& peers, const Kind& kind) {
+// What a call costs on this computer if the server does nothing: two processes take turns.
+class Echo {
+  public:
+    Echo() {
+        std::array<int, 2> ends{};
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) != 0)
+            throw Error::from_errno("socketpair");
+        here_ = Fd(ends[0]);
+        const Fd there(ends[1]);
+        child_ = fork();
+        if (child_ < 0)
+            throw Error::from_errno("fork");
+        if (child_ == 0) {
+            here_ = Fd();
+            serve(there.get());
+            _exit(0);
+        }
+    }
+    Echo(const Echo&) = delete;
+    Echo& operator=(const Echo&) = delete;
+    ~Echo() {
+        here_ = Fd();
+        waitpid(child_, nullptr, 0);
+    }
+
+    void call(const std::string& frame) {
+        if (::send(here_.get(), frame.data(), frame.size(), MSG_NOSIGNAL) < 0)
+            throw Error::from_errno("cannot send");
+        std::array<char, 4096> bytes{};
+        for (std::size_t got = 0; got < frame.size();) {
+            const ssize_t count = recv(here_.get(), bytes.data(), bytes.size(), 0);
+            if (count <= 0)
+                throw Error(VIR_ERR_RPC, "the echo ended");
+            got += static_cast<std::size_t>(count);
+        }
+    }
+
+  private:
+    // As a server does: it waits for all that may come, reads, answers.
+    static void serve(int socket) {
+        std::array<char, 4096> bytes{};
+        for (;;) {
+            pollfd watched{.fd = socket, .events = POLLIN, .revents = 0};
+            if (poll(&watched, 1, -1) < 0)
+                return;
+            const ssize_t count = recv(socket, bytes.data(), bytes.size(), 0);
+            if (count <= 0 || ::send(socket, bytes.data(), static_cast<std::size_t>(count),
+                                     MSG_NOSIGNAL) != count)
+                return;
+        }
+    }
+
+    Fd here_;
+    pid_t child_ = -1;
+};
+
+// Microseconds of each of the calls of a round.
+template <typename Server>
+std::vector<double> latencies_us(Server& server, const Kind& kind) {
     std::vector<double> took_us;
     for (unsigned i = 0; i < kind.calls / 2; ++i) {
         const auto began = Clock::now();
-        peers[0].call(kind.frame);
+        server.call(kind.frame);
         took_us.push_back(seconds_since(began) * 1e6);
     }
+    return took_us;
+}
+
+Figures one_round(Peers& peers, const Kind& kind) {
+    const std::vector<double> took_us = latencies_us(peers[0], kind);
     return {.calls_per_s = calls_per_second(peers, peers.size(), kind),
             .p50_us = median(took_us),
             .p99_us = median(took_us, 0.99)};
@@ -126,28 +192,38 @@ Server connect_to(const std::string& socket, const std::string& uri, const std::
     return server;
 }
 
+double median_of(const std::vector<Figures>& rounds, double Figures::*figure) {
+    std::vector<double> values;
+    values.reserve(rounds.size());
+    for (const auto& round : rounds)
+        values.push_back(round.*figure);
+    return median(values);
+}
+
 void print(const std::string& name, std::size_t server, const std::vector<Figures>& rounds) {
-    const auto of = [&](double Figures::*figure) {
-        std::vector<double> values;
-        values.reserve(rounds.size());
-        for (const auto& round : rounds)
-            values.push_back(round.*figure);
-        return median(values);
-    };
-    fmt::print("{}\t{}\t{:.0f}\t{:.1f}\t{:.1f}\n", name, server, of(&Figures::calls_per_s),
-               of(&Figures::p50_us), of(&Figures::p99_us));
+    fmt::print("{}\t{}\t{:.0f}\t{:.1f}\t{:.1f}\n", name, server,
+               median_of(rounds, &Figures::calls_per_s), median_of(rounds, &Figures::p50_us),
+               median_of(rounds, &Figures::p99_us));
 }
 
 void compare(std::array<Server, 2>& servers, unsigned rounds) {
+    Echo echo;
+    std::vector<Figures> floor;
     for (std::size_t kind = 0; kind < servers[0].kinds.size(); ++kind) {
         std::array<std::vector<Figures>, 2> figures;
         for (unsigned round = 0; round < rounds; ++round) {
             for (std::size_t i = 0; i < servers.size(); ++i)
                 figures[i].push_back(one_round(servers[i].peers, servers[i].kinds[kind]));
+            if (kind == 0) {  // in turns with the smallest call
+                const auto took_us = latencies_us(echo, servers[0].kinds[kind]);
+                floor.push_back({.p50_us = median(took_us), .p99_us = median(took_us, 0.99)});
+            }
         }
         for (std::size_t i = 0; i < servers.size(); ++i)
             print(servers[0].kinds[kind].name, i, figures[i]);
     }
+    fmt::print("floor\t{:.1f}\t{:.1f}\n", median_of(floor, &Figures::p50_us),
+               median_of(floor, &Figures::p99_us));
 }
 
 }  // namespace

@@ -56,7 +56,15 @@ def one_start(domain):
     }
 
 
+def quiet_console():
+    """As Debian's installer has it, "quiet": a line on the machine's serial console costs a
+    millisecond that is neither copying nor ours."""
+    with open("/proc/sys/kernel/printk", "w", encoding="ascii") as file:
+        file.write("4")
+
+
 def main():
+    quiet_console()
     runs, memory, vcpus = (int(word) for word in sys.argv[1:])
     connection = libvirt.open("multikernel:///system")
     domain = connection.defineXML(XML.format(memory=memory, vcpus=vcpus))
