@@ -3,8 +3,8 @@
 
 Most of its time goes into the system's headers, which each source includes anew. So sources that
 are compiled alike are read several at a time, as one source that includes them. Where that finds
-anything, if only that two sources have a name in common, each of them is read by itself, and that
-decides.
+anything, if only that two sources have a name in common, each half of them is read, and so on: what
+a source has by itself decides.
 """
 
 import collections
@@ -64,14 +64,18 @@ def _flags(entry):
 
 
 def _group(top, build, work, number, flags, sources):
+    if len(sources) == 1:
+        return _tidy(build, "-p", build, *sources)
     folder = work / "tests" if (top / "tests") in pathlib.Path(sources[0]).parents else work
     # The analyzer follows functions of included sources in a file of this name only.
     unified = folder / f"UnifiedSource{number}.cpp"
     unified.write_text("".join(f'#include "{source}"  // NOLINT\n' for source in sources),
                        encoding="utf-8")
-    if len(sources) > 1 and not _tidy(build, f"--header-filter={HEADERS}", unified, "--", *flags):
+    if not _tidy(build, f"--header-filter={HEADERS}", unified, "--", *flags):
         return []
-    return [line for source in sources for line in _tidy(build, "-p", build, source)]
+    # Not neighbours, as in _groups().
+    return [line for half in (0, 1)
+            for line in _group(top, build, work, f"{number}-{half}", flags, sources[half::2])]
 
 
 def _tidy(build, *words):
