@@ -93,13 +93,24 @@ EventQueue& Driver::events() {
     return impl_->events;
 }
 
-std::vector<Uuid> Driver::take_autostart() {
+namespace {
+
+bool wants_autostart(const DomainView& view) {
+    return (view.autostart || view.autostart_once) && !view.active();
+}
+
+}  // namespace
+
+std::vector<Uuid> Driver::take_autostart() noexcept {
     std::vector<Uuid> marked;
-    if (!impl_->store.should_autostart())
-        return marked;
-    for (const DomainView& view : list())
-        if ((view.autostart || view.autostart_once) && !view.active())
-            marked.push_back(view.uuid);
+    try {
+        if (impl_->store.should_autostart())
+            for (const DomainView& view : list())
+                if (wants_autostart(view))
+                    marked.push_back(view.uuid);
+    } catch (const std::exception& error) {
+        log::error("autostart: {}", error.what());
+    }
     return marked;
 }
 
@@ -108,8 +119,7 @@ void Driver::autostart(const std::vector<Uuid>& marked) {
         if (impl_->autostart_ended)
             return;
         try {
-            const DomainView view = lookup(uuid);
-            if ((!view.autostart && !view.autostart_once) || view.active())
+            if (!wants_autostart(lookup(uuid)))
                 continue;
             // First: a start that takes the host down is not tried again.
             set_autostart_once(uuid, false);

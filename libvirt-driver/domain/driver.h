@@ -119,8 +119,9 @@ class Driver {
     ~Driver();  // leaves partitions running
 
     // The domains that are marked autostart and not active; none if a daemon has asked since the
-    // host booted. To be asked before clients are: what they mark is for the next boot.
-    [[nodiscard]] std::vector<Uuid> take_autostart();
+    // host booted. To be asked before clients are: what they mark is for the next boot. Errors go
+    // to the log: a daemon that can start nothing by itself still answers.
+    [[nodiscard]] std::vector<Uuid> take_autostart() noexcept;
     // Starts those of them that are still so; errors go to the log.
     void autostart(const std::vector<Uuid>& marked);
     // From now on autostart() starts nothing more. Thread-safe; does not wait.

@@ -187,8 +187,8 @@ TEST_F(DriverTest, AutostartStartsWhatIsMarkedOnceAfterABoot) {
     EXPECT_FALSE(view(off).active());
     stop_daemon();
     start_daemon();
-    driver->autostart(
-        driver->take_autostart());  // what was stopped, or did not start, stays as it is
+    // What was stopped, or did not start, stays as it is.
+    driver->autostart(driver->take_autostart());
     EXPECT_EQ(view(web).active() + view(bad).active(), 1);
 }
 
@@ -210,6 +210,15 @@ TEST_F(DriverTest, AutostartOnceIsUsedUpByABoot) {
     driver->autostart(driver->take_autostart());
     EXPECT_TRUE(view(web).active());
     EXPECT_FALSE(view(web).autostart_once);
+}
+
+TEST_F(DriverTest, AutostartThatCannotBeNotedStartsNothingAndEndsNoDaemon) {
+    const Uuid web = define("web");
+    driver->set_autostart(web, true);
+    std::filesystem::remove_all(sandbox.paths().state_dir);
+    driver->autostart(driver->take_autostart());
+    EXPECT_FALSE(view(web).active());
+    EXPECT_TRUE(view(web).autostart);
 }
 
 TEST_F(DriverTest, AutostartIsForWhatWasMarkedBeforeClientsCame) {
