@@ -71,12 +71,16 @@ class Run:
 # By the compiler that is quicker at it, with line numbers only: these builds are run once. What gcc
 # warns of, and its optimizer, the build of unit tells.
 WATCHED_ENV = {"KERNELS": "none", "CC": "clang", "CXX": "clang++"}
-WATCHED_BUILD = ["-Db_lundef=false"]
+
+
+def _watched_build(sanitize, optimization, flags):
+    return [f"-Db_sanitize={sanitize}", "-Db_lundef=false", f"-Doptimization={optimization}",
+            f"-Dcpp_args={flags}", f"-Dc_args={flags}"]
+
+
 # Optimized a little, which fuzzers need.
-SANITIZER_BUILD = ["-Db_sanitize=address,undefined", *WATCHED_BUILD, "-Doptimization=1",
-                   *(f"-D{args}=-g1 -fsanitize=fuzzer-no-link" for args in ("cpp_args", "c_args"))]
-THREAD_BUILD = ["-Db_sanitize=thread", *WATCHED_BUILD, "-Doptimization=0",
-                *(f"-D{args}=-g1" for args in ("cpp_args", "c_args"))]
+SANITIZER_BUILD = _watched_build("address,undefined", 1, "-g1 -fsanitize=fuzzer-no-link")
+THREAD_BUILD = _watched_build("thread", 0, "-g1")
 
 
 def _build(run, folder, settings=(), env=None, targets=()):
