@@ -86,6 +86,9 @@ XmlDoc XmlDoc::parse(std::string_view text, const std::string& name) {
     }
     static const bool ready = (xmlInitParser(), true);  // once, whichever thread comes first
     static_cast<void>(ready);
+    // Of text that is not in the encoding that it names libxml2 complains to stderr, whatever the
+    // options; each thread has a function of its own for that.
+    xmlSetGenericErrorFunc(nullptr, ignore);
     const std::unique_ptr<xmlParserCtxt, FreeParser> context(xmlNewParserCtxt());
     if (!context) {
         throw std::bad_alloc();
