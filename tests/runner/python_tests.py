@@ -138,11 +138,7 @@ def run_lanes(classes, folder, report, count):
 def main():
     folder, report, text, count = pathlib.Path(sys.argv[1]), *sys.argv[2:]
     sys.path.insert(0, str(folder))
-    classes = in_turn(folder, text)
-    if int(count) > 1:
-        good = run_lanes(classes, folder, report, int(count))
-    else:
-        good = run_classes(classes, folder, report)
+    good = run_lanes(in_turn(folder, text), folder, report, int(count))
     sys.exit(0 if good else 1)
 
 
