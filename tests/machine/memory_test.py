@@ -82,10 +82,10 @@ class Memory(MachineTest):
             shell = boot()
             partition.add_memory(BLOCK, align=BLOCK)
             [(start, size, _)] = partition.ranges(TAKEN)
-            assert partition.ask_memory(MEMORY_ADD, start, size) == (0, size)
+            assert partition.ask(MEMORY_ADD, start, size) == (0, size)
             assert shell.status("/pin & sleep 1; kill -0 $!") == 0
             began = time.monotonic()
-            assert partition.ask_memory(MEMORY_REMOVE, start, size) == (-errno.EBUSY, 0)
+            assert partition.ask(MEMORY_REMOVE, start, size) == (-errno.EBUSY, 0)
             assert time.monotonic() - began > 25, "it was not tried"
             assert [part[:2] for part in partition.ranges(GIVEN)] == [(start, size)]
             # One that is withdrawn ends at once, whatever holds it.
@@ -93,7 +93,7 @@ class Memory(MachineTest):
             partition.withdraw(MEMORY_CHANNEL)
             assert partition.answer() == (-errno.EINTR, 0)
             assert shell.status("killall pin; sleep 1") == 0
-            assert partition.ask_memory(MEMORY_REMOVE, start, size) == (0, size)
+            assert partition.ask(MEMORY_REMOVE, start, size) == (0, size)
             assert partition.remove_memory() == size
             partition.destroy()
             """, limit_s=2 * LIMIT_S)
@@ -119,7 +119,7 @@ class Memory(MachineTest):
             near(host_free_bytes(), free - 2 * BLOCK, "free after the claim")
             near(app_total(), total, "the app kernel was not told yet")
             for start, size, _ in taken:
-                assert partition.ask_memory(MEMORY_ADD, start, size) == (0, size)
+                assert partition.ask(MEMORY_ADD, start, size) == (0, size)
             assert partition.ranges(GIVEN) == taken and partition.ranges(TAKEN) == []
             near(app_total(), total + 2 * BLOCK, "the app kernel uses it")
 
@@ -149,7 +149,7 @@ class Memory(MachineTest):
             assert shell.status("dd if=/dev/zero of=/t/much bs=1M count=420") == 0
             began = time.monotonic()
             start, size, _ = partition.ranges(GIVEN)[0]
-            result, value = partition.ask_memory(MEMORY_REMOVE, start, size)
+            result, value = partition.ask(MEMORY_REMOVE, start, size)
             assert result == -errno.ENOMEM and value < size, (result, value)
             assert time.monotonic() - began < 60
             assert sum(size for _, size, _ in partition.ranges(GIVEN)) == 2 * BLOCK - value
@@ -160,7 +160,7 @@ class Memory(MachineTest):
             # One that is no longer wanted ends, with how far it came.
             partition.add_memory(BLOCK, align=BLOCK)
             for start, size, _ in partition.ranges(TAKEN):
-                assert partition.ask_memory(MEMORY_ADD, start, size) == (0, size)
+                assert partition.ask(MEMORY_ADD, start, size) == (0, size)
             assert shell.status("yes LEFT-BEHIND-$((40+2)) | head -c 4000000 >/t/words") == 0
             assert shell.status("for i in 1 2 3 4 5 6 7 8 9; do dd if=/t/words of=/t/$i "
                                 "bs=4000000; done") == 0
@@ -177,7 +177,7 @@ class Memory(MachineTest):
             words = 0
             for start, size, _ in reversed(partition.ranges(GIVEN)):
                 for block in reversed(range(start, start + size, BLOCK)):
-                    assert partition.ask_memory(MEMORY_REMOVE, block, BLOCK) == (0, BLOCK)
+                    assert partition.ask(MEMORY_REMOVE, block, BLOCK) == (0, BLOCK)
                     assert BLOCK == sum(size for _, size, _ in partition.ranges(RELEASED))
                     expect("EBUSY", partition.request, MEMORY_ADD, block, BLOCK)
                     words += words_in(block, BLOCK)
@@ -192,7 +192,7 @@ class Memory(MachineTest):
             # A partition that is dead does not use what it was given.
             partition.add_memory(BLOCK, align=BLOCK)
             [(start, size, _)] = partition.ranges(TAKEN)
-            assert partition.ask_memory(MEMORY_ADD, start, size) == (0, size)
+            assert partition.ask(MEMORY_ADD, start, size) == (0, size)
             partition.stop()
             expect("EBUSY", partition.add_memory, BLOCK, align=BLOCK)
             expect("EBUSY", partition.request, MEMORY_ADD, start, size)
@@ -238,7 +238,7 @@ class Memory(MachineTest):
             theirs = others[0][0]
             partition.add_memory(BLOCK, align=BLOCK)
             [(start, size, _)] = added = partition.ranges(TAKEN)
-            assert partition.ask_memory(MEMORY_ADD, start, size) == (0, size)
+            assert partition.ask(MEMORY_ADD, start, size) == (0, size)
             boots = partition.ranges(BOOT)
             own = max(boots, key=lambda boot: boot[1])[0]  # the largest has the control area
             memory = mmap.mmap(partition.memory_fd(), 2 * MIB)
@@ -262,7 +262,7 @@ class Memory(MachineTest):
             liar.start()
             try:
                 for number in range(60):
-                    partition.ask_memory(BALLOON, 0, (4 if number % 2 else 8) * MIB)
+                    partition.ask(BALLOON, 0, (4 if number % 2 else 8) * MIB)
                     for at, size, _ in partition.ranges(RELEASED) + partition.ranges(TAKEN):
                         assert any(boot <= at and at + size <= boot + length
                                    for boot, length, _ in boots), (at, size)
@@ -294,29 +294,29 @@ class Memory(MachineTest):
             shell = boot()
             free, total = host_free_bytes(), app_total()
             expect("EINVAL", partition.request, BALLOON, 0, 3 * MIB)
-            assert partition.ask_memory(BALLOON, 0, 64 * MIB) == (0, 64 * MIB)
+            assert partition.ask(BALLOON, 0, 64 * MIB) == (0, 64 * MIB)
             assert partition.query().balloon_bytes == 64 * MIB
             assert sum(size for _, size, _ in partition.ranges(RELEASED)) == 64 * MIB
             near(app_total(), total - 64 * MIB, "free says the truth")
-            assert partition.ask_memory(BALLOON, 0, 128 * MIB) == (0, 128 * MIB)
+            assert partition.ask(BALLOON, 0, 128 * MIB) == (0, 128 * MIB)
             assert partition.remove_memory() == 128 * MIB
             assert partition.query().memory_bytes == 192 * MIB
             assert partition.query().balloon_bytes == 128 * MIB
             near(host_free_bytes(), free + 128 * MIB, "the host has it")
             # More than there is to spare: as far as it goes, and nobody is killed.
-            result, value = partition.ask_memory(BALLOON, 0, 316 * MIB)
+            result, value = partition.ask(BALLOON, 0, 316 * MIB)
             assert result == -errno.ENOMEM and 128 * MIB <= value < 280 * MIB, (result, value)
             assert shell.status("dmesg | grep -q 'Out of memory'") == 1
             near(app_total(), total - value)
             # A smaller one: what is still the partition's at once, the rest once it is returned.
-            assert partition.ask_memory(BALLOON, 0, 128 * MIB) == (0, 128 * MIB)
-            result, value = partition.ask_memory(BALLOON, 0, 0)
+            assert partition.ask(BALLOON, 0, 128 * MIB) == (0, 128 * MIB)
+            result, value = partition.ask(BALLOON, 0, 0)
             assert (result, value) == (-errno.ENOMEM, 128 * MIB), (result, value)
             returned = partition.add_memory(128 * MIB, flags=RETURN)
             assert 2 * MIB <= returned.bytes <= 128 * MIB, returned.bytes
             assert sum(size for _, size, _ in partition.ranges(TAKEN)) == returned.bytes
             left = 128 * MIB - returned.bytes
-            assert partition.ask_memory(BALLOON, 0, left) == (0, left)
+            assert partition.ask(BALLOON, 0, left) == (0, left)
             assert partition.query().balloon_bytes == left
             near(app_total(), total - left)
             assert sum(size for _, size, _ in partition.ranges(BOOT)) == 320 * MIB - left

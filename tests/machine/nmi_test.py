@@ -66,13 +66,9 @@ class Nmi(MachineTest):
         console.type("echo hang >/sys/module/mk_test_hang/parameters/how")
         console.wait_for("mk_test_hang: hang")
         self.script(PARTITION, """
-            partition.request(SYSRQ, ord("h"))
-            while partition.query().answers[3].done != 1:
-                time.sleep(0.05)
-            assert partition.query().answers[3].result == 0
+            assert partition.ask(SYSRQ, ord("h")) == (0, 0)
             partition.request(SYSRQ, ord("c"))
-            while partition.state() != "panic":
-                time.sleep(0.05)
+            partition.wait_for("panic")
             assert partition.nmi(REGISTERS) == 0
             registers = partition.registers()
             assert len(registers) == 2

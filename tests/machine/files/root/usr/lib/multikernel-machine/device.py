@@ -23,6 +23,8 @@ POWEROFF, REBOOT, CPU_ADD, CPU_REMOVE = 1, 2, 3, 4
 SYSRQ = 8
 MEMORY_ADD, MEMORY_REMOVE, BALLOON = 5, 6, 7
 MEMORY_CHANNEL = 2
+CHANNELS = {POWEROFF: 0, REBOOT: 0, CPU_ADD: 1, CPU_REMOVE: 1, SYSRQ: 3,
+            **dict.fromkeys((MEMORY_ADD, MEMORY_REMOVE, BALLOON), MEMORY_CHANNEL)}
 BOOT, TAKEN, GIVEN, RELEASED = range(4)  # of a range of memory
 RETURN = 1  # flag of MK_ADD_MEMORY
 RUN, IDLE, SPARE, STANDBY = 0, 1, 2, 3
@@ -64,7 +66,6 @@ class Answer(ctypes.Structure):
 
     _fields_ = [("posted", u32), ("done", u32), ("result", s32), ("op", u32), ("arg", u64),
                 ("value", u64)]
-
 
 
 Query = _structure(
@@ -183,15 +184,17 @@ class Partition:
     def request(self, operation, arg=0, size=0):
         return call(self.fd, 0x17, Request(op=operation, arg=arg, bytes=size)).seq
 
-    def ask(self, operation, arg=0, size=0, channel=1, limit_s=60):
+    def ask(self, operation, arg=0, size=0):
         """A request, and its answer: (result, value)."""
-        seq = self.request(operation, arg, size)
-        poll = select.poll()
-        poll.register(self.fd, select.POLLIN | select.POLLPRI)
-        while (answer := self.query().answers[channel]).done != seq:
-            if not poll.poll(1000 * limit_s):
-                raise TimeoutError(f"request {operation} is not answered")
-        return answer.result, answer.value
+        self.request(operation, arg, size)
+        return self.answer(CHANNELS[operation])
+
+    def answer(self, channel=MEMORY_CHANNEL):
+        """Waits for the answer to the last request of a channel: (result, value)."""
+        def answered():
+            answer = self.query().answers[channel]
+            return answer.done == answer.posted and (answer.result, answer.value)
+        return self._until(answered)
 
     def pause(self):
         return call(self.fd, 0x20, Pause()).missing
@@ -212,35 +215,28 @@ class Partition:
     def withdraw(self, channel):
         call(self.fd, 0x1f, Withdraw(channel=channel))
 
-    def ask_memory(self, operation, arg=0, size=0, limit_s=100):
-        """Requests and waits for the answer; returns (result, value) of it."""
-        self.request(operation, arg, size)
-        return self.answer(limit_s)
-
-    def answer(self, limit_s=100):
-        """Waits for the answer to the last request for memory; returns (result, value) of it."""
-        poll = select.poll()
-        poll.register(self.fd, select.POLLIN)
-        while True:
-            answer = self.query().answers[MEMORY_CHANNEL]
-            if answer.done == answer.posted:
-                return answer.result, answer.value
-            if not poll.poll(1000 * limit_s):
-                raise TimeoutError("the app kernel does not answer")
-
     def query(self):
         return call(self.fd, 0x18, Query())
 
     def state(self):
         return STATES[self.query().state]
 
-    def wait_for(self, wanted, limit_s=60):
-        """Waits until a partition that starts or runs is in this state, `limit_s` for an event."""
+    def wait_for(self, wanted):
+        """Waits until a partition that starts or runs is in this state."""
+        def there():
+            state = self.state()
+            assert state in (wanted, "booting", "running"), (state, wanted)
+            return state == wanted
+        self._until(there)
+
+    def _until(self, ready, limit_s=120):
+        """What ready() says, once that is true; asks again at each event, `limit_s` for one."""
         poll = select.poll()
         poll.register(self.fd, select.POLLIN | select.POLLPRI)
-        while (state := self.state()) != wanted:
-            assert state in ("booting", "running"), (state, wanted)
-            assert poll.poll(1000 * limit_s), f"{state}, and no event"
+        while not (value := ready()):
+            if not poll.poll(1000 * limit_s):
+                raise TimeoutError(f"{self.state()}, and no event")
+        return value
 
     def memory(self):
         """(start, bytes, node) of each range"""
