@@ -35,7 +35,7 @@ class Cpus(MachineTest):
         self.script(BOOT, """
             partition = start("grows", [2], [3, 4])
             assert partition.query().known_cpus == 3
-            partition.wait_for("running")
+            partition.wait_for("running", 120)
             shell = Shell(partition)
             assert shell.run("nproc") == "1"
 
@@ -81,7 +81,7 @@ class Cpus(MachineTest):
             def boots():
                 partition.load("/vmlinuz", initrd, "quiet")
                 partition.start()
-                partition.wait_for("running")
+                partition.wait_for("running", 120)
                 return Shell(partition)
 
             shell = boots()
@@ -122,7 +122,7 @@ class Cpus(MachineTest):
             other.add_cpus([4])
             expect("EBUSY", other.add_cpus, [4], SPARE)
             expect("EBUSY", partition.add_cpus, [3])  # it is still booting
-            partition.wait_for("running")
+            partition.wait_for("running", 120)
             expect("EBUSY", partition.add_cpus, [5], SPARE)
             expect("EINVAL", partition.add_cpus, [0])
             expect("EBUSY", partition.add_cpus, [4], saying="held")
@@ -151,7 +151,7 @@ class Cpus(MachineTest):
             assert sorted(partition.cpus()) == [(2, RUN), (3, SPARE), (4, SPARE)]
 
             partition.ask(POWEROFF)
-            partition.wait_for("poweroff")
+            partition.wait_for("poweroff", 120)
             expect("EBUSY", partition.add_cpus, [3], saying="poweroff")
             partition.destroy()
             other.destroy()
@@ -164,7 +164,7 @@ class Cpus(MachineTest):
             import mmap
             IDS, GRANTED = 248, 4480  # in struct mk_host_page
             partition = start("strict", [2], [3])
-            partition.wait_for("running")
+            partition.wait_for("running", 120)
             shell = Shell(partition)
             page = mmap.mmap(partition.memory_fd(), 16384)
             assert page[GRANTED:GRANTED + 2] == b"\\1\\0", page[GRANTED:GRANTED + 2]
@@ -195,9 +195,9 @@ class Cpus(MachineTest):
     def test_late_and_missing_answers_leave_true_books(self):
         """The app kernel is paused just when it was asked, so that it answers when it may."""
         self.script(BOOT, """
-            CPU_CHANNEL = 1
+            CPU_CHANNEL = CHANNELS[CPU_ADD]
             partition = start("late", [2], [3])
-            partition.wait_for("running")
+            partition.wait_for("running", 120)
             shell = Shell(partition)
 
             def ask_and_pause():
@@ -240,14 +240,14 @@ class Cpus(MachineTest):
     def test_many_times_while_another_one_boots(self):
         self.script(BOOT, """
             partition = start("busy", [2], [3])
-            partition.wait_for("running")
+            partition.wait_for("running", 120)
             shell = Shell(partition)
             stop = threading.Event()
 
             def boots():
                 while not stop.is_set():
                     other = start("boots", [4, 5])
-                    other.wait_for("running")
+                    other.wait_for("running", 120)
                     other.destroy()
 
             beside = threading.Thread(target=boots)
@@ -274,7 +274,6 @@ class Doorbells(MachineTest):
     def test_doorbells_move_when_their_cpu_goes(self):
         """On both sides. cpu0_hotplug lets an app kernel take its first CPU offline itself."""
         self.script(BOOT, """
-
             def talks():
                 assert shell.run("echo $((6*7))") == "42"
                 assert partition.ask(SYSRQ, ord("h")) == (0, 0)
@@ -291,7 +290,7 @@ class Doorbells(MachineTest):
                 partition = start("moves", [2, 3], cmdline="quiet cpu0_hotplug")
             finally:
                 open(default, "w").write(before)
-            partition.wait_for("running")
+            partition.wait_for("running", 120)
             shell = Shell(partition)
             assert shell.run("until [ $(nproc) = 2 ]; do usleep 100000; done; nproc") == "2"
             assert bell() == 1, bell()
@@ -330,10 +329,10 @@ class Many(MachineTest):
         self.script(BOOT, """
             partitions = []
             # One after the other: a kernel without TSC deadlines measures its APIC timer in a tenth
-            # of a second, and has none if its CPU is kept from running as long just then.
+            # of a second, and may end up without one if its CPU does not run just then.
             for number in range(20):
                 partitions.append(start(f"p{number}", [number + 1], memory_mib=96))
-                partitions[-1].wait_for("running")
+                partitions[-1].wait_for("running", 120)
             assert Device().info().partitions == 20
             before = [partition.query().heartbeat for partition in partitions]
             time.sleep(3)  # the beats are the test

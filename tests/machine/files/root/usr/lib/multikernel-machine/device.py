@@ -194,7 +194,8 @@ class Partition:
         def answered():
             answer = self.query().answers[channel]
             return answer.done == answer.posted and (answer.result, answer.value)
-        return self._until(answered)
+        # memory is tried for half a minute before the app kernel gives up
+        return self._until(answered, 100 if channel == MEMORY_CHANNEL else 60)
 
     def pause(self):
         return call(self.fd, 0x20, Pause()).missing
@@ -221,15 +222,15 @@ class Partition:
     def state(self):
         return STATES[self.query().state]
 
-    def wait_for(self, wanted):
-        """Waits until a partition that starts or runs is in this state."""
+    def wait_for(self, wanted, limit_s=60):
+        """Waits until a partition that starts or runs is in this state, `limit_s` for an event."""
         def there():
             state = self.state()
             assert state in (wanted, "booting", "running"), (state, wanted)
             return state == wanted
-        self._until(there)
+        self._until(there, limit_s)
 
-    def _until(self, ready, limit_s=120):
+    def _until(self, ready, limit_s):
         """What ready() says, once that is true; asks again at each event, `limit_s` for one."""
         poll = select.poll()
         poll.register(self.fd, select.POLLIN | select.POLLPRI)
