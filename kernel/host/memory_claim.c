@@ -235,15 +235,15 @@ static int claim_holes(struct claim *claim)
 }
 
 /* Merge neighbours and put the largest range first: the kernel goes there. */
-static void tidy(struct mk_chunks *got)
+static void tidy(struct mk_chunks *chunks)
 {
 	unsigned int i, largest = 0;
 
-	mk_chunks_merge(got, 0);
-	for (i = 1; i < got->count; i++)
-		if (got->at[i].pages > got->at[largest].pages)
+	mk_chunks_merge(chunks, 0);
+	for (i = 1; i < chunks->count; i++)
+		if (chunks->at[i].pages > chunks->at[largest].pages)
 			largest = i;
-	swap(got->at[0], got->at[largest]);
+	swap(chunks->at[0], chunks->at[largest]);
 }
 
 static int scrub_chunk(struct claim *claim, const struct mk_chunk *chunk)
@@ -298,6 +298,8 @@ static int append(struct mk_memory *memory, const struct mk_chunks *got, bool re
 	}
 	if (!ret && returned)
 		mk_chunks_merge(&memory->owned, 1);
+	else if (!ret && got->at[0].state == MK_RANGE_BOOT)	/* no kernel was loaded yet */
+		tidy(&memory->owned);
 	mutex_unlock(&memory->lock);
 	return ret;
 }
