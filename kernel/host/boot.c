@@ -281,6 +281,16 @@ void mk_boot_place_window(struct mk_partition *p)
 	params->e820_table[0].addr = p->home.window->start;
 }
 
+/**
+ * mk_boot_say - what boots, to the kernel's log
+ * @p: the partition; loaded
+ */
+void mk_boot_say(const struct mk_partition *p)
+{
+	pr_info("%s: boots at %#llx, command line: %s\n", p->label,
+		p->entry - ENTRY_64_OFFSET, (char *)p->control + MK_AT_CMDLINE);
+}
+
 static void build_params(struct mk_partition *p, const struct image *image,
 			 u64 kernel, u64 initrd, u64 initrd_bytes)
 {
@@ -402,9 +412,6 @@ int mk_boot_load(struct mk_partition *p, const struct mk_load *args,
 	if (ret)
 		goto free;
 	ret = place(p, args, &image, cmdline, message);
-	if (!ret)
-		pr_info("%s: image at %#llx, command line: %s\n", p->label,
-			p->entry - ENTRY_64_OFFSET, cmdline);
 free:
 	vfree(image.bytes);
 	kfree(cmdline);

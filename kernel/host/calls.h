@@ -123,6 +123,7 @@ int mk_memory_file(struct mk_memory *memory, struct mk_call *call);
 int mk_boot_load(struct mk_partition *p, const struct mk_load *args,
 		 const char *user_cmdline, struct mk_message *message);
 void mk_boot_place_window(struct mk_partition *p);
+void mk_boot_say(const struct mk_partition *p);
 int mk_acpi_build(struct mk_partition *p, bool phantom_boot_cpu);
 
 /* doorbell.c */

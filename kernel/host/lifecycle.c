@@ -158,6 +158,7 @@ int mk_partition_start(struct mk_partition *p, struct mk_message *message)
 	if (ret)
 		goto end;
 	prepare_start(p, begin);
+	mk_boot_say(p);
 	ret = mk_cpu_boot(p);
 	mutex_lock(&p->lock);
 	if (ret != -ENOMEM)

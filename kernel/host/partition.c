@@ -85,8 +85,10 @@ void mk_partition_set_state(struct mk_partition *p, u32 state)
 {
 	if (p->state == state)
 		return;
-	pr_info("%s: %s -> %s\n", p->label, mk_state_name(p->state),
-		mk_state_name(state));
+	/* mk_boot_say() tells of a start: the reader of the log takes a CPU for each line */
+	if (state != MK_STATE_LOADED && state != MK_STATE_BOOTING)
+		pr_info("%s: %s -> %s\n", p->label, mk_state_name(p->state),
+			mk_state_name(state));
 	p->state = state;
 	p->generation++;
 	wake_up_all(&p->wait);
