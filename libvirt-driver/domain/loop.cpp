@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Loop and FdWatch as two kinds of GSource. Tasks travel through our own queue and mutex, so
-// that a race detector sees the hand-over.
+// Loop and FdWatch. Tasks travel through our own queue and mutex, so that a race detector sees the
+// hand-over.
 #include "domain/loop.h"
 
 #include <chrono>
@@ -23,22 +23,12 @@ void run(const Task& task) noexcept {
 
 }  // namespace
 
-struct Loop::Source {
-    GSource base;
-    Loop* loop;
-};
-
 Loop::Loop() : queue_(std::make_shared<Queue>()) {
-    static GSourceFuncs funcs = {nullptr, nullptr, &Loop::dispatch, nullptr, nullptr, nullptr};
-    source_ = g_source_new(&funcs, sizeof(Source));
-    reinterpret_cast<Source*>(source_)->loop = this;
-    g_source_set_ready_time(source_, -1);
-    g_source_attach(source_, nullptr);
+    wakeup_.emplace([queue = queue_] { run_pending(*queue); });
 }
 
 Loop::~Loop() {
-    call([this] { g_source_destroy(source_); });
-    g_source_unref(source_);
+    call([this] { wakeup_.reset(); });
 }
 
 bool Loop::here() {
@@ -50,7 +40,7 @@ void Loop::post(Task task) {
         const std::scoped_lock lock(queue_->mutex);
         queue_->tasks.push_back(std::move(task));
     }
-    g_source_set_ready_time(source_, 0);
+    wakeup_->signal();
 }
 
 void Loop::call(const Task& task) {
@@ -108,13 +98,6 @@ void Loop::run_pending(Queue& queue) noexcept {
     }
 }
 
-gboolean Loop::dispatch(GSource* source, GSourceFunc /*callback*/, gpointer /*data*/) noexcept {
-    g_source_set_ready_time(source, -1);
-    const auto queue = reinterpret_cast<Source*>(source)->loop->queue_;
-    run_pending(*queue);
-    return G_SOURCE_CONTINUE;
-}
-
 struct FdWatch::Source {
     GSource base;
     FdWatch* watch;
@@ -126,6 +109,7 @@ FdWatch::FdWatch(int fd, GIOCondition events, Handler handler)
     source_ = g_source_new(&funcs, sizeof(Source));
     reinterpret_cast<Source*>(source_)->watch = this;
     tag_ = g_source_add_unix_fd(source_, fd, events);
+    g_source_set_can_recurse(source_, TRUE);  // as EventSource, for the same reason
     g_source_attach(source_, nullptr);
 }
 

@@ -12,6 +12,9 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+
+#include "util/event_source.h"
 
 namespace mk::domain {
 
@@ -34,16 +37,14 @@ class Loop {
     [[nodiscard]] static bool here();
 
   private:
-    struct Source;
     struct Queue {
         std::mutex mutex;
         std::deque<Task> tasks;  // mutex
     };
-    static gboolean dispatch(GSource* source, GSourceFunc, gpointer) noexcept;
     static void run_pending(Queue& queue) noexcept;
 
-    std::shared_ptr<Queue> queue_;  // a dispatch holds it too: a task may destroy the Loop
-    GSource* source_;
+    std::shared_ptr<Queue> queue_;  // the wakeup holds it too: a task may destroy the Loop
+    std::optional<Wakeup> wakeup_;
 };
 
 // Watches one descriptor while it lives. Loop thread only, from construction to destruction;

@@ -5,11 +5,13 @@
 
 #include <glib-unix.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 
 #include <deque>
 #include <exception>
 #include <mutex>
 
+#include "util/error.h"
 #include "util/log.h"
 
 namespace mk {
@@ -38,28 +40,30 @@ gboolean run_for_stream(GObject*, gpointer box) noexcept {
     return run_each_time(box);
 }
 
-// A queue of ours, with a lock that ThreadSanitizer knows, and one source for all that is in it.
+// A queue of ours, with a lock that ThreadSanitizer knows.
 struct Posted {
+    Posted() : wakeup([this] { run_all(); }) {}
+
+    void run_all() {
+        std::deque<Function> all;
+        {
+            const std::scoped_lock lock(mutex);
+            all.swap(functions);
+        }
+        for (Function& function : all) {
+            run(function);
+            function = nullptr;  // what it holds goes in the order of the posts, too
+        }
+    }
+
     std::mutex mutex;
     std::deque<Function> functions;  // mutex
+    Wakeup wakeup;
 };
 
 Posted& posted() {
     static Posted* const all = new Posted;  // outlives whoever posts while the process ends
     return *all;
-}
-
-gboolean run_posted(gpointer) noexcept {
-    std::deque<Function> functions;
-    {
-        const std::scoped_lock lock(posted().mutex);
-        functions.swap(posted().functions);
-    }
-    for (Function& function : functions) {
-        run(function);
-        function = nullptr;  // what it holds goes in the order of the posts, too
-    }
-    return G_SOURCE_REMOVE;
 }
 
 void destroy(gpointer box) noexcept {
@@ -147,18 +151,30 @@ EventSource EventSource::on_signal(int number, Function function) {
     return {g_unix_signal_source_new(number), run_each_time, std::move(function)};
 }
 
+Wakeup::Wakeup(Function function)
+    : event_(std::make_shared<Fd>(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))) {
+    if (!*event_)
+        throw Error::from_errno("eventfd");
+    source_ = EventSource::watch(event_->get(), G_IO_IN,
+                                 [event = event_, function = std::move(function)] {
+                                     eventfd_t signals = 0;
+                                     static_cast<void>(::eventfd_read(event->get(), &signals));
+                                     function();
+                                 });
+}
+
+void Wakeup::signal() const noexcept {
+    static_cast<void>(::eventfd_write(event_->get(), 1));
+}
+
 void post(Function function) {
     {
         const std::scoped_lock lock(posted().mutex);
         posted().functions.push_back(std::move(function));
         if (posted().functions.size() > 1)
-            return;  // there is a source already
+            return;  // the first one has given the signal
     }
-    GSource* source = g_idle_source_new();
-    g_source_set_priority(source, G_PRIORITY_DEFAULT);
-    g_source_set_callback(source, run_posted, nullptr, nullptr);
-    g_source_attach(source, nullptr);
-    g_source_unref(source);
+    posted().wakeup.signal();
 }
 
 }  // namespace mk

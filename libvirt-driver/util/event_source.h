@@ -3,13 +3,17 @@
 // GLib's event sources as values: a watched descriptor, a timer, a signal, a function to run on
 // the loop thread. They belong to the default main context. Not for work that may block.
 //
-// Loop thread only, except post(). A source may be destroyed by its own function.
+// Loop thread only, except post() and Wakeup::signal(). A source may be destroyed by its own
+// function.
 #pragma once
 
 #include <gio/gio.h>
 
 #include <functional>
+#include <memory>
 #include <utility>
+
+#include "util/fd.h"
 
 namespace mk {
 
@@ -47,6 +51,22 @@ class EventSource {
     EventSource(GSource* source, GSourceFunc run, std::function<void()> function);
 
     GSource* source_ = nullptr;
+};
+
+// What another thread wakes the loop with. GLib's own ways do it while they hold the lock of the
+// main context, which is the first that the woken loop wants.
+class Wakeup {
+  public:
+    // `function` runs on the loop thread, at least once after each signal.
+    // Throws Error(VIR_ERR_SYSTEM_ERROR).
+    explicit Wakeup(std::function<void()> function);
+
+    // Any thread.
+    void signal() const noexcept;
+
+  private:
+    std::shared_ptr<Fd> event_;  // the source holds it too
+    EventSource source_;
 };
 
 // Runs `function` once on the loop thread, after what was posted before. Any thread.
