@@ -29,6 +29,7 @@ struct Context {
     DomainList& domains;
     Loop& loop;
     Workers& workers;
+    Workers& idle_workers;  // for what nobody waits for
     Audit& audit;
 };
 

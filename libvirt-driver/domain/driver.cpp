@@ -69,6 +69,7 @@ Driver::Impl::Impl(const Paths& wanted_paths, std::unique_ptr<backend::Backend> 
 
 Driver::Impl::~Impl() {
     workers.stop();
+    idle_workers.stop();
     // Domains may be held by a session's objects for longer; what runs on the loop may not.
     for (const auto& domain : domains.all()) {
         if (!domain->running)
@@ -80,7 +81,8 @@ Driver::Impl::~Impl() {
 }
 
 Context Driver::Impl::context() {
-    return {paths, places, *backend, pool, store, events, domains, loop, workers, audit};
+    return {paths,   places, *backend, pool,         store, events,
+            domains, loop,   workers,  idle_workers, audit};
 }
 
 Driver::Driver(const Paths& paths, std::unique_ptr<backend::Backend> backend,

@@ -59,6 +59,7 @@ struct Driver::Impl {
     Loop loop;
     EventQueue events;
     Workers workers{4};
+    Workers idle_workers{1, SCHED_IDLE};
     DomainList domains{paths.job_patience};
     Lifecycle lifecycle;
     Heartbeats heartbeats;

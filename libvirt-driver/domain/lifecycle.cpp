@@ -117,15 +117,16 @@ void Lifecycle::run_steps(const Job& job, const std::shared_ptr<const Definition
     Domain& domain = job.domain();
     const Starting starting(domain);
     const backend::Limits limits = require_host(context_);
-    BootFilesStep files(context_, *definition);
+    const image::Kernel kernel = open_boot_files(context_, *definition);
     PartitionStep partition(context_, stranded_, *definition, limits.memory_align_kib);
     starting.check();
     partition.create();
     ConsoleStep console(context_, *definition);
+    InitramfsStep initramfs(context_, *definition, kernel);
     partition.add_memory();
     starting.check();
     partition.add_cpus();
-    partition.load(files);
+    partition.load(kernel, initramfs);
     starting.check();
     auto partition_watch = watch(job.shared());
 
@@ -340,8 +341,9 @@ void Lifecycle::restart(const Job& job) {
     backend::State state = backend::State::created;
     bool stopped = false;
     try {
-        BootFilesStep files(context_, *definition);
-        static_cast<void>(files.initrd());  // what runs is stopped only for one that can start
+        const image::Kernel kernel = open_boot_files(context_, *definition);
+        InitramfsStep initramfs(context_, *definition, kernel);
+        static_cast<void>(initramfs.get());  // what runs is stopped only for one that can start
         domain.running->asked_while_paused.reset();
         give_back_unused_memory(context_, domain);
         context_.backend.stop(domain.uuid());
@@ -351,7 +353,7 @@ void Lifecycle::restart(const Job& job) {
         note_agent(domain, false);
         forget_kernel_log(domain);
         domain.running->console->detach();
-        context_.backend.load(domain.uuid(), files.kernel(), files.initrd(), definition->cmdline);
+        context_.backend.load(domain.uuid(), kernel.fd, initramfs.get(), definition->cmdline);
         context_.backend.start(domain.uuid());
         state = attach_console(domain.uuid(), *domain.running->console, nullptr);
     } catch (const Error& error) {

@@ -97,16 +97,32 @@ void add_idle_threads(const Context& context, const Uuid& uuid,
         context.backend.add_cpus(uuid, idle, backend::CpuRole::idle);
 }
 
-BootFilesStep::BootFilesStep(const Context& context, const Definition& definition) {
+image::Kernel open_boot_files(const Context& context, const Definition& definition) {
     require_boot_files(definition);
     image::Kernel kernel = image::open_kernel(definition.kernel);
     static_cast<void>(image::find_app_module(kernel.version, context.places));
     static_cast<void>(image::open_regular(definition.initrd, "initrd"));
-    kernel_ = std::move(kernel.fd);
-    initrd_.emplace(context.workers, [initrd = definition.initrd, version = kernel.version,
-                                      places = context.places] {
-        return image::build_initramfs(initrd, version, places);
-    });
+    return kernel;
+}
+
+InitramfsStep::InitramfsStep(const Context& context, const Definition& definition,
+                             const image::Kernel& kernel)
+    : context_(context),
+      built_(context.workers,
+             [initrd = definition.initrd, version = kernel.version, places = context.places] {
+                 return image::build_initramfs(initrd, version, places);
+             }) {}
+
+// Freeing its memory takes milliseconds that a start need not have.
+InitramfsStep::~InitramfsStep() {
+    Fd* const built = built_.made();
+    if (built == nullptr)
+        return;
+    try {
+        context_.idle_workers.post([fd = std::make_shared<Fd>(std::move(*built))] {});
+    } catch (const std::exception& error) {
+        log::debug("an initramfs is freed at once: {}", error.what());
+    }
 }
 
 PartitionStep::PartitionStep(const Context& context, Stranded& stranded,
@@ -179,8 +195,8 @@ void PartitionStep::name_spares(const std::vector<unsigned>& spares) {
         known_cpus_.insert(cpu);
 }
 
-void PartitionStep::load(BootFilesStep& files) {
-    context_.backend.load(definition_.uuid, files.kernel(), files.initrd(), definition_.cmdline);
+void PartitionStep::load(const image::Kernel& kernel, InitramfsStep& initramfs) {
+    context_.backend.load(definition_.uuid, kernel.fd, initramfs.get(), definition_.cmdline);
 }
 
 host::Grant PartitionStep::commit() noexcept {

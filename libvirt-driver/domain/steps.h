@@ -18,6 +18,7 @@
 #include "domain/definition.h"
 #include "domain/domain.h"
 #include "host/grant.h"
+#include "image/initramfs.h"
 
 namespace mk::domain {
 
@@ -50,21 +51,26 @@ class Starting {
 void add_idle_threads(const Context& context, const Uuid& uuid,
                       const std::vector<unsigned>& threads, const CpuSet& known);
 
-// Kernel and initramfs; nothing is taken. Files that are not there are found at once, then the
-// initramfs is built ahead.
-class BootFilesStep {
-  public:
-    // Throws Error: VIR_ERR_CONFIG_UNSUPPORTED a missing <kernel> or <initrd>, a file that is not
-    // what it should be; VIR_ERR_SYSTEM_ERROR a file that cannot be opened.
-    BootFilesStep(const Context& context, const Definition& definition);
+// Opens the kernel, once it is known that all files are there which an app kernel boots from.
+// Throws Error: VIR_ERR_CONFIG_UNSUPPORTED a missing <kernel> or <initrd>, a file that is not
+// what it should be; VIR_ERR_SYSTEM_ERROR a file that cannot be opened.
+[[nodiscard]] image::Kernel open_boot_files(const Context& context, const Definition& definition);
 
-    [[nodiscard]] const Fd& kernel() const noexcept { return kernel_; }
-    // Throws as the constructor.
-    [[nodiscard]] const Fd& initrd() { return initrd_->get(); }
+// The definition's initramfs with the app module for a kernel in it, built ahead.
+class InitramfsStep {
+  public:
+    InitramfsStep(const Context& context, const Definition& definition,
+                  const image::Kernel& kernel);
+    InitramfsStep(const InitramfsStep&) = delete;
+    InitramfsStep& operator=(const InitramfsStep&) = delete;
+    ~InitramfsStep();
+
+    // Throws as open_boot_files().
+    [[nodiscard]] const Fd& get() { return built_.get(); }
 
   private:
-    Fd kernel_;
-    std::optional<Ahead<Fd>> initrd_;
+    const Context& context_;
+    Ahead<Fd> built_;
 };
 
 // Throws Error: VIR_ERR_OPERATION_FAILED if this host cannot run partitions, with all reasons.
@@ -82,7 +88,7 @@ class PartitionStep {
     void create();
     void add_memory();
     void add_cpus();
-    void load(BootFilesStep& files);
+    void load(const image::Kernel& kernel, InitramfsStep& initramfs);
     [[nodiscard]] const host::Grant& grant() const noexcept { return grant_; }
     // The CPUs that the app kernel can ever be given.
     [[nodiscard]] const CpuSet& known_cpus() const noexcept { return known_cpus_; }

@@ -3,6 +3,9 @@
 // The threads of Workers.
 #include "domain/workers.h"
 
+#include <pthread.h>
+#include <sched.h>
+
 #include <exception>
 #include <utility>
 
@@ -10,9 +13,13 @@
 
 namespace mk::domain {
 
-Workers::Workers(unsigned count) {
+Workers::Workers(unsigned count, int policy) {
     for (unsigned i = 0; i < count; ++i)
-        threads_.emplace_back([this] { work(); });
+        threads_.emplace_back([this, policy] {
+            const sched_param none = {};
+            static_cast<void>(::pthread_setschedparam(::pthread_self(), policy, &none));
+            work();
+        });
 }
 
 Workers::~Workers() {
@@ -20,10 +27,12 @@ Workers::~Workers() {
 }
 
 void Workers::post(Task task) {
-    const std::scoped_lock lock(mutex_);
-    if (stopping_)
-        return;
-    tasks_.push_back(std::move(task));
+    {
+        const std::scoped_lock lock(mutex_);
+        if (stopping_)
+            return;
+        tasks_.push_back(std::move(task));
+    }
     changed_.notify_one();
 }
 

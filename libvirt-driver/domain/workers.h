@@ -6,6 +6,8 @@
 // Thread-safe.
 #pragma once
 
+#include <sched.h>
+
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -18,7 +20,9 @@ namespace mk::domain {
 
 class Workers {
   public:
-    explicit Workers(unsigned count);
+    // `policy` as sched(7) has it: with SCHED_BATCH whoever posts keeps its CPU at first, with
+    // SCHED_IDLE nobody gives one up for a task.
+    explicit Workers(unsigned count, int policy = SCHED_BATCH);
     Workers(const Workers&) = delete;
     Workers& operator=(const Workers&) = delete;
     ~Workers();
