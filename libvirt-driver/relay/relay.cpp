@@ -60,7 +60,7 @@ Relay::~Relay() {
 std::size_t Relay::backlog() const {
     std::size_t sum = 0;
     for (const Line& line : lines_)
-        sum += line.upstream ? line.upstream->backlog() : 0;
+        sum += (line.upstream ? line.upstream->backlog() : 0) + line.held.size();
     return sum;
 }
 
@@ -88,8 +88,21 @@ void Relay::pass_on(Family family, const virNetMessageHeader& header, const std:
     virNetMessageHeader theirs = header;
     theirs.serial = way.next_serial++;
     std::string frame = protocol::encode_frame(theirs, payload);
+    const bool again = pending.again;
     way.calls.emplace(theirs.serial, std::move(pending));
-    way.upstream->send(std::move(frame));
+    if (again)
+        way.upstream->send(std::move(frame));
+    else
+        send(way, std::move(frame));
+}
+
+// libvirtd does several calls of one client at the same time: a call that makes an event could
+// overtake the registration for it.
+void Relay::send(Line& line, std::string frame) {
+    if (line.repeating > 0)
+        line.held += frame;
+    else
+        line.upstream->send(std::move(frame));
 }
 
 void Relay::call(const protocol::Frame& frame) {
@@ -139,7 +152,7 @@ bool Relay::stream(const protocol::Frame& frame) {
                 continue;
             virNetMessageHeader theirs = frame.header;
             theirs.serial = found->first;
-            way.upstream->send(protocol::encode_frame(theirs, frame.payload));
+            send(way, protocol::encode_frame(theirs, frame.payload));
             return true;
         }
     }
@@ -186,6 +199,8 @@ void Relay::handle_reply(Line& line, const protocol::Frame& frame) {
     if (pending.again) {
         if (!ok)
             line.registrations.erase(pending.callback);  // what it was about is gone
+        if (--line.repeating == 0 && !line.held.empty())
+            line.upstream->send(std::exchange(line.held, {}));
         return;
     }
     if (ok && opens_stream(frame.header.proc))
@@ -245,6 +260,8 @@ void Relay::lost(Family family, const std::string& error) {
     Line& way = line(family);
     log::info("the connection to the {} daemon is over", name_of(family));
     way.upstream.reset();
+    way.repeating = 0;
+    way.held.clear();
     for (auto& [callback, registration] : way.registrations)
         registration.theirs = -1;
     for (const auto& [serial, pending] : std::exchange(way.calls, {})) {
@@ -268,7 +285,9 @@ void Relay::lost(Family family, const std::string& error) {
 }
 
 void Relay::register_again(Family family) {
-    for (const auto& [callback, registration] : line(family).registrations) {
+    Line& way = line(family);
+    way.repeating = way.registrations.size();
+    for (const auto& [callback, registration] : way.registrations) {
         const virNetMessageHeader header{.prog = REMOTE_PROGRAM,
                                          .vers = REMOTE_PROTOCOL_VERSION,
                                          .proc = registration.procedure,

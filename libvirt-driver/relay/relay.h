@@ -57,6 +57,8 @@ class Relay final : public rpc::Forwarder {
         std::map<unsigned, Pending> calls;          // by their serial
         std::map<unsigned, Pending> streams;        // by their serial
         std::map<int, Registration> registrations;  // by our number
+        std::size_t repeating = 0;  // registrations that its new daemon has not answered yet
+        std::string held;           // frames of the client, until those are answered
         std::size_t outstanding = 0;
         EventSource reconnect;
     };
@@ -65,6 +67,7 @@ class Relay final : public rpc::Forwarder {
     void connect(Family family);
     void pass_on(Family family, const virNetMessageHeader& header, const std::string& payload,
                  Pending pending);
+    static void send(Line& line, std::string frame);
     void answer(const virNetMessageHeader& call, int status, const std::string& payload);
     void handle(Family family, const protocol::Frame& frame);
     void handle_reply(Line& line, const protocol::Frame& frame);

@@ -5,6 +5,8 @@ For what a real one does not tell: how the relay introduces itself. relay_test.p
 """
 
 import collections
+import select
+import socket
 import socketserver
 import struct
 import threading
@@ -41,27 +43,39 @@ def text(payload, at):
 
 
 class Recorder:
-    """On libvirt-sock and libvirt-sock-ro in `folder`."""
+    """On libvirt-sock and libvirt-sock-ro in `folder`.
+
+    `first`: procedure -> what to do before it is answered; `early` are those for which more came
+    before the answer.
+    """
 
     def __init__(self, folder, *, authentication=0, refuses=()):
         self.told = []
+        self.first = {}
+        self.early = []
         self.servers = []
+        self.connections = []
         recorder = self
 
-        class Handler(socketserver.StreamRequestHandler):
+        class Handler(socketserver.BaseRequestHandler):
             def handle(self):
-                while head := self.rfile.read(HEADER.size):
+                recorder.connections.append(self.request)
+                while head := self.request.recv(HEADER.size, socket.MSG_WAITALL):
                     length, _, _, procedure, _, serial, _ = HEADER.unpack(head)
-                    payload = self.rfile.read(length - HEADER.size)
+                    payload = self.request.recv(length - HEADER.size, socket.MSG_WAITALL)
                     recorder.told.append(Told(self.server.name, procedure, payload))
+                    if procedure in recorder.first:
+                        recorder.first[procedure]()
+                        if select.select([self.request], [], [], 0)[0]:
+                            recorder.early.append(procedure)
                     reply = {AUTH_LIST: number(1) + number(authentication)}.get(procedure, b"")
                     if procedure not in (AUTH_LIST, OPEN, SET_IDENTITY):
                         reply = number(0)
                     status = ERROR if procedure in refuses else OK
                     if status == ERROR:
                         reply = error(3, b"no such thing here")
-                    self.wfile.write(frame(procedure, reply, type_=REPLY, serial=serial,
-                                           status=status))
+                    self.request.sendall(frame(procedure, reply, type_=REPLY, serial=serial,
+                                               status=status))
 
         for name in ("libvirt-sock", "libvirt-sock-ro"):
             server = socketserver.ThreadingUnixStreamServer(str(folder / name), Handler)
@@ -69,6 +83,11 @@ class Recorder:
             server.daemon_threads = True
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
             self.servers.append(server)
+
+    def hang_up(self):
+        """Ends all connections; new ones are served."""
+        while self.connections:
+            self.connections.pop().shutdown(socket.SHUT_RDWR)
 
     def end(self):
         for server in self.servers:

@@ -3,20 +3,22 @@
 
 import os
 import pathlib
+import threading
 
 import libvirt
 
 from access_test import LLONG, SET_IDENTITY, STRING, ULLONG, identity, parameter
 from auth_test import PolkitTest, effective_user
-from harness import WireTest, table
+from harness import LIMIT_S, WireTest, table
 from libvirtd import Libvirtd
 from polkit import NOBODY
-from raw import (AUTH_LIST, AUTH_POLKIT, MESSAGE, OK, OPEN, RawClient, number, optional_string,
-                 read_error, string)
+from raw import (AUTH_LIST, AUTH_POLKIT, CONTINUE, GET_TYPE, MESSAGE, OK, OPEN, STREAM, RawClient,
+                 frame, number, optional_string, read_error, string)
 from recorder import Recorder, parameters
 from relay_test import NETWORK
 
 NUM_OF_NETWORKS, NUM_OF_POOLS, REGISTER_NETWORK_EVENTS = 52, 71, 313
+REGISTER_POOL_EVENTS, UPLOAD = 368, 208
 NETWORK_DESTROY, NETWORK_XML, NETWORK_IS_ACTIVE = 42, 43, 152
 
 # Of networks, whoever is not root may see all but "secret", and define none.
@@ -130,6 +132,36 @@ class Told(RecorderTest):
         self.assertEqual(code, libvirt.VIR_ERR_AUTH_FAILED)
         self.assertIn("libvirt-sock", message)
         self.assertEqual([told.procedure for told in recorder.told], [AUTH_LIST])
+
+
+class Again(RecorderTest):
+    """A daemon that began anew, and does what it is asked at the same time."""
+
+    def test_no_call_overtakes_the_registrations_that_are_repeated(self):
+        recorder, client = self.recorder(), self.client(user=0)
+        arguments = number(0) + number(0)
+        self.assertEqual(client.call(REGISTER_POOL_EVENTS, arguments).status, OK)
+        repeated, replies = threading.Event(), []
+
+        def meanwhile():
+            client.ask(UPLOAD, b"call")
+            client.send(frame(UPLOAD, b"data", type_=STREAM, status=CONTINUE,
+                              serial=client.serial))
+            for _ in range(2):  # by then the loop has sent what it had to send
+                replies.append(client.call(GET_TYPE))
+            repeated.set()
+
+        recorder.told.clear()
+        recorder.first[REGISTER_POOL_EVENTS] = meanwhile
+        recorder.hang_up()
+        self.assertTrue(repeated.wait(LIMIT_S))
+        self.assertEqual([client.receive().procedure, client.call(NUM_OF_POOLS).procedure],
+                         [UPLOAD, NUM_OF_POOLS])
+        self.assertEqual([reply.procedure for reply in replies], [GET_TYPE, GET_TYPE])
+        self.assertEqual(recorder.early, [])
+        self.assertEqual([told[1:] for told in recorder.told[3:]],
+                         [(REGISTER_POOL_EVENTS, arguments), (UPLOAD, b"call"),
+                          (UPLOAD, b"data"), (NUM_OF_POOLS, b"")])
 
 
 class Unknown(RecorderTest):
