@@ -9,7 +9,7 @@ import re
 import libvirt
 
 import smbios
-from harness import WireTest
+from harness import WireTest, run_until
 
 LIVE, CONFIG = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -330,7 +330,17 @@ class Differential(WireTest):
         self.ours = self.connect()
         self.theirs = libvirt.open("test:///default")
         self.addCleanup(self.theirs.close)
-        self.ours.defineXML(self.xml("test", vcpus="<vcpu>2</vcpu>")).create()
+        self.start(self.ours.defineXML(self.xml("test", vcpus="<vcpu>2</vcpu>")))
+
+    def start(self, domain):
+        """Returns when its app kernel has reported: before, it is asked in vain for its name."""
+        reported = []
+        number = self.ours.domainEventRegisterAny(
+            domain, libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE,
+            lambda *_: reported.append(True), None)
+        domain.create()
+        run_until(lambda: reported)
+        self.ours.domainEventDeregisterAny(number)
 
     def compare(self, calls, ours, theirs):
         for name, call in calls.items():

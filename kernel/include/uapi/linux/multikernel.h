@@ -271,8 +271,9 @@ enum mk_range_state {
  * partition's progress is in &mk_query.claimed_bytes, and MK_CANCEL or a fatal
  * signal ends it.
  *
- * In state created: the first range must hold the control area, the kernel and
- * the initramfs. May be called several times, e.g. once for each node.
+ * In state created: may be called several times, e.g. once for each node. Ranges
+ * next to each other become one, whatever call claimed them, and the largest is the
+ * first: it must hold the control area, the kernel and the initramfs.
  *
  * In states running and paused: the ranges are taken (state
  * MK_RANGE_TAKEN) and mapped by nobody until MK_REQUEST_MEMORY_ADD. With
