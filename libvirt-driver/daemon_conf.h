@@ -44,7 +44,7 @@ struct DaemonConf {
     std::string listen_addr;  // empty: every address
     std::string tls_port = "16514";
     rpc::TlsSettings tls;
-    log::Level log_level = log::Level::info;
+    log::Level log_level = log::Level::warning;
     std::vector<log::Filter> log_filters;
     std::vector<log::Output> log_outputs;  // none: log::set_outputs' own
     std::string auto_dump_path;            // empty: domain::Paths' own

@@ -24,7 +24,7 @@ DefinitionPtr read_definition(const std::string& xml, bool validate_schema, cons
     auto definition = std::make_shared<Definition>(parse(xml, options));
     validate(*definition);
     for (const std::string& message : messages(*definition))
-        log::info("domain '{}': {}", definition->name, message);
+        log::warning("domain '{}': {}", definition->name, message);
     return definition;
 }
 

@@ -300,7 +300,7 @@ void resize_memory(LiveChange& change, std::uint64_t size_kib) {
     });
     const DomainView view = change.view();
     if (view.live->current_memory_kib != size_kib)
-        log::info(
+        log::warning(
             "domain '{}' was to have {} KiB of memory and has {} KiB: memory is added and removed "
             "in blocks of {} KiB, the balloon's in {} KiB",
             log::Subject{view.name, view.uuid}, size_kib, view.live->current_memory_kib,

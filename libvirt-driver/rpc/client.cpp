@@ -38,7 +38,7 @@ Client::Client(Channel channel, const Peer& peer, const Shared& shared)
       last_heard_(std::chrono::steady_clock::now()) {
     if (!peer.authenticated && shared_.settings.anonymous_timeout_ms > 0)
         deadline_ = EventSource::timer(shared_.settings.anonymous_timeout_ms, [this] {
-            log::info("client {} did not authenticate in time: disconnected",
+            log::warning("client {} did not authenticate in time: disconnected",
                       name_of(session_.peer()));
             disconnect();
         });
@@ -284,7 +284,7 @@ void Client::probe() {
     if (silent < interval || !may_read())
         return;
     if (pings_unanswered_ >= shared_.settings.keepalive_count) {
-        log::info("client {} does not answer pings any more: disconnected",
+        log::warning("client {} does not answer pings any more: disconnected",
                   name_of(session_.peer()));
         disconnect();
         return;

@@ -58,7 +58,7 @@ void Client::send_unasked(std::string frame) {
     if (unasked_bytes_ > unasked_limit) {
         overflowed_ = true;
         post([self = shared_from_this()] {
-            log::info("client {} does not read its events: disconnected",
+            log::warning("client {} does not read its events: disconnected",
                       name_of(self->session_.peer()));
             self->disconnect();
         });
@@ -143,7 +143,7 @@ void Client::wait_to_write() {
     stalled_ = EventSource::timer(limit_ms, [this, limit = std::chrono::milliseconds(limit_ms)] {
         if (std::chrono::steady_clock::now() - last_written_ < limit)
             return;
-        log::info("client {} does not read: disconnected", name_of(session_.peer()));
+        log::warning("client {} does not read: disconnected", name_of(session_.peer()));
         disconnect();
     });
 }

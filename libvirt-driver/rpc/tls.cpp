@@ -184,7 +184,7 @@ std::string TlsCredentials::check(GTlsConnection* connection) const {
     } catch (const Error& error) {
         if (settings_.check_clients)
             throw;
-        log::info("let in all the same, as tls_no_verify_certificate says: {}", error.what());
+        log::warning("let in all the same, as tls_no_verify_certificate says: {}", error.what());
         return {};
     }
     return name_of(certificate);
@@ -213,7 +213,7 @@ TlsHandshake::TlsHandshake(Fd socket, Limits limits,
     cancellable_.reset(g_cancellable_new());
     if (limits_.timeout_ms > 0)
         too_late_ = EventSource::timer(limits_.timeout_ms, [this] {
-            log::info("client {} did not finish its TLS handshake in time", limits_.peer);
+            log::warning("client {} did not finish its TLS handshake in time", limits_.peer);
             cancel();
         });
     g_tls_connection_handshake_async(connection_.get(), G_PRIORITY_DEFAULT, cancellable_.get(),

@@ -241,6 +241,8 @@ class Workers(AdminTest):
 
 
 class Logging(AdminTest):
+    daemon_conf = "log_level = 2\n"
+
     def test_filters(self):
         self.assertEqual(self.admin("daemon-log-filters").split(), ["Logging", "filters:"])
         self.virsh_fails("domstate", "nobody")

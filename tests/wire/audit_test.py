@@ -35,7 +35,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 
 
 class AuditTest(WireTest):
-    daemon_conf = "audit_level = 0\naudit_logging = 1\n"
+    daemon_conf = "audit_level = 0\naudit_logging = 1\nlog_level = 2\n"
 
     def records(self):
         """["yes op=start …"], of all that came so far, without what all of `web` have."""
@@ -213,7 +213,7 @@ class Off(AuditTest):
 
 
 class KernelWithoutAudit(AuditTest):
-    daemon_conf = "audit_level = 1\naudit_logging = 1\n"
+    daemon_conf = "audit_level = 1\naudit_logging = 1\nlog_level = 2\n"
     daemon_wrapper = (sys.executable, "-c", WITHOUT_AUDIT)
 
     def test_domains_start_all_the_same(self):

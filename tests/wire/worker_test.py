@@ -10,7 +10,7 @@ from harness import LIMIT_S
 
 
 class PriorityWorkers(AdminTest):
-    daemon_conf = "min_workers = 1\nmax_workers = 1\nprio_workers = 1\n"
+    daemon_conf = "min_workers = 1\nmax_workers = 1\nprio_workers = 1\nlog_level = 2\n"
 
     @contextlib.contextmanager
     def long_call(self):
