@@ -39,7 +39,7 @@ Client::Client(Channel channel, const Peer& peer, const Shared& shared)
     if (!peer.authenticated && shared_.settings.anonymous_timeout_ms > 0)
         deadline_ = EventSource::timer(shared_.settings.anonymous_timeout_ms, [this] {
             log::warning("client {} did not authenticate in time: disconnected",
-                      name_of(session_.peer()));
+                         name_of(session_.peer()));
             disconnect();
         });
 }
@@ -285,7 +285,7 @@ void Client::probe() {
         return;
     if (pings_unanswered_ >= shared_.settings.keepalive_count) {
         log::warning("client {} does not answer pings any more: disconnected",
-                  name_of(session_.peer()));
+                     name_of(session_.peer()));
         disconnect();
         return;
     }

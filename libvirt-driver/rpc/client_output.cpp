@@ -59,7 +59,7 @@ void Client::send_unasked(std::string frame) {
         overflowed_ = true;
         post([self = shared_from_this()] {
             log::warning("client {} does not read its events: disconnected",
-                      name_of(self->session_.peer()));
+                         name_of(self->session_.peer()));
             self->disconnect();
         });
         return;

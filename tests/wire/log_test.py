@@ -182,4 +182,5 @@ class Defaults(LogTest):
     def test_standard_error_gets_warnings_in_libvirts_form_and_nothing_below(self):
         self.start(devices="<sound model='ich9'/>")
         self.virsh("destroy", "web")
-        self.assertEqual([line[:2] for line in self.logged()], [("warning", "domain.driver_config")])
+        self.assertEqual([line[:2] for line in self.logged()],
+                         [("warning", "domain.driver_config")])
