@@ -330,9 +330,9 @@ class Differential(WireTest):
         self.ours = self.connect()
         self.theirs = libvirt.open("test:///default")
         self.addCleanup(self.theirs.close)
-        self.start(self.ours.defineXML(self.xml("test", vcpus="<vcpu>2</vcpu>")))
+        self.boot(self.ours.defineXML(self.xml("test", vcpus="<vcpu>2</vcpu>")))
 
-    def start(self, domain):
+    def boot(self, domain):
         """Returns when its app kernel has reported: before, it is asked in vain for its name."""
         reported = []
         number = self.ours.domainEventRegisterAny(

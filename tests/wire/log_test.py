@@ -154,7 +154,7 @@ class SystemLogs(LogTest):
                      if pathlib.Path("/run/systemd").is_dir() else
                      f"mount -t tmpfs none /run; mkdir -p /run/systemd/journal; "
                      f"mount --bind {self.place} /run/systemd/journal",
-                     'log_level = 2\nlog_outputs = "1:journald"\n')
+                     'log_level = 2\nlog_outputs = "2:journald"\n')
         uuid = "8f5bd7b2-12b2-4fbb-b263-7c3e4dc7a79d"
         self.start(uuid=uuid)
         fields = dict(line.split("=", 1) for line in
@@ -173,13 +173,20 @@ class SystemLogs(LogTest):
         devices = "".join(f"; touch {self.place}/{name}; mount --bind /dev/{name} "
                           f"{self.place}/{name}" for name in ("null", "zero", "urandom", "random"))
         self.restart(f"true{devices}; mount --rbind {self.place} /dev",
-                     'log_level = 2\nlog_outputs = "1:syslog:partitions"\n')
+                     'log_level = 2\nlog_outputs = "2:syslog:partitions"\n')
         data = self.receive(b"ready")
         self.assertRegex(data.decode(), r"^<30>.* partitions: ready\x00?$")
 
 
-class Defaults(LogTest):
-    def test_standard_error_gets_warnings_in_libvirts_form_and_nothing_below(self):
+class DefaultOutput(LogTest):
+    daemon_conf = "log_level = 2\n"
+
+    def test_standard_error_gets_lines_of_libvirts_form(self):
+        self.assertIn(("info", "daemon", "ready"), self.logged())
+
+
+class DefaultLevel(LogTest):
+    def test_warnings_are_kept_and_nothing_below(self):
         self.start(devices="<sound model='ich9'/>")
         self.virsh("destroy", "web")
         lines = [line[:2] for line in self.logged()]
