@@ -10,6 +10,11 @@ void Heartbeats::set_patience(Clock::duration patience) {
 
 bool Heartbeats::lost(const Uuid& uuid, const backend::Status& status, Clock::time_point now) {
     const std::scoped_lock lock(mutex_);
+    if (status.state == backend::State::paused) {  // by its dump, perhaps: a told loss stays told
+        if (const auto known = beats_.find(uuid); known != beats_.end())
+            known->second.since = now;
+        return false;
+    }
     if (status.state != backend::State::running || !status.app) {
         beats_.erase(uuid);
         return false;

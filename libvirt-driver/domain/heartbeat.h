@@ -22,8 +22,9 @@ class Heartbeats {
 
     // How long a heartbeat may stand still. Default: 10 seconds; it beats four times a second.
     void set_patience(Clock::duration patience);
-    // One look at a partition. True once for each loss: not again until it has beaten. Only an
-    // app kernel that has reported and is not paused can lose its heartbeat.
+    // One look at a partition. True once for each loss: not again until it has beaten, however
+    // often it is paused in between. Only an app kernel that has reported and is not paused can
+    // lose its heartbeat.
     [[nodiscard]] bool lost(const Uuid& uuid, const backend::Status& status, Clock::time_point now);
     void forget(const Uuid& uuid);
 

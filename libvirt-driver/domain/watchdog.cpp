@@ -3,6 +3,7 @@
 // What follows when an app kernel has lost its heartbeat: the event, and then the action of
 // <watchdog>. Events and states are those of libvirt's qemu driver (qemuProcessHandleWatchdog).
 #include <exception>
+#include <string_view>
 
 #include "domain/document.h"
 #include "domain/driver_impl.h"
@@ -54,6 +55,10 @@ void Lifecycle::follow_watchdog(const Job& job) {
     log::warning("the app kernel of domain '{}' has lost its heartbeat; action: {}",
                  domain.subject(), to_string(action));
     context_.events.push({domain.identity(), WatchdogEvent{event_of(action)}});
+    // Before anything boots over its memory; what an NMI makes it print is to be there, too.
+    constexpr std::string_view why = "the app kernel has lost its heartbeat";
+    if (action != WatchdogAction::inject_nmi)
+        append_kernel_log(job, why);
     switch (action) {
         case WatchdogAction::reset:
             restart(job);
@@ -73,6 +78,7 @@ void Lifecycle::follow_watchdog(const Job& job) {
                     context_.backend.nmi(domain.uuid(), backend::Backend::Nmi::backtrace))
                 log::warning("{} CPUs of domain '{}' did not answer the interrupt", missing,
                              domain.subject());
+            append_kernel_log(job, why);
             break;
         case WatchdogAction::none:
             break;

@@ -60,6 +60,33 @@ TEST_F(WatchdogTest, APauseSaysThatTheWatchdogDidIt) {
     expect_state(web, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_UNPAUSED);
 }
 
+TEST_F(WatchdogTest, AHangIsDumpedOnce) {
+    machine->hold("registers");
+    const Uuid web = hang("dump");
+    machine->wait_until_held("registers");
+    pass(seconds(60));  // it is held for its dump
+    machine->release("registers");
+    EXPECT_TRUE(events.wait_for("web resumed unpaused"));
+    pass(seconds(1));
+    pass(seconds(60));  // and hangs as before
+    machine->app_hangs(web, false);
+    pass(seconds(1));
+    machine->app_hangs(web);
+    pass(seconds(1));
+    pass(seconds(11));
+    EXPECT_TRUE(events.wait_for("web watchdog 1", 2));
+    stop_daemon();
+    const auto all = events.all();
+    EXPECT_EQ(std::count(all.begin(), all.end(), "web watchdog 1"), 2);
+}
+
+TEST_F(WatchdogTest, WhatAHungKernelHasPrintedGoesToTheEndOfTheConsoleLog) {
+    (void)hang("reset");
+    EXPECT_TRUE(events.wait_for("web reboot"));
+    EXPECT_NE(sandbox.read("log/web.log").find("[the app kernel has lost its heartbeat; no kernel"),
+              std::string::npos);
+}
+
 TEST_F(WatchdogTest, AnNmiIsInjected) {
     (void)hang("inject-nmi");
     EXPECT_TRUE(events.wait_for("web watchdog 6"));
