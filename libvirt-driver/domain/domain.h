@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <map>
@@ -89,6 +90,8 @@ class Domain {
 
     // Null while it does not run. REQUIRES: the job.
     std::unique_ptr<Running> running;
+    // Somebody is to look at what its app kernel says, soon (Lifecycle::answer_soon()).
+    std::atomic<bool> answer_due = false;
 
   private:
     friend class Job;

@@ -16,16 +16,25 @@ namespace mk::domain {
 
 using backend::State;
 
+void Lifecycle::answer_soon(const std::shared_ptr<Domain>& domain) {
+    if (!domain->answer_due.exchange(true))
+        context_.workers.post([this, domain] { answer(domain); });
+}
+
 void Lifecycle::answer(const std::shared_ptr<Domain>& domain) noexcept {
+    constexpr std::chrono::seconds patience{1};  // a long job, a dump perhaps: others first
+    std::unique_ptr<Job> job;
     try {
-        const Job job(domain, "end of the app kernel");
+        job = std::make_unique<Job>(domain, "end of the app kernel", patience);
+        domain->answer_due = false;
         if (domain->running)
-            answer_end(job);
+            answer_end(*job);
     } catch (const Error& error) {
-        if (error.code() == VIR_ERR_OPERATION_TIMEOUT) {  // a long job: then after it
+        if (!job && error.code() == VIR_ERR_OPERATION_TIMEOUT) {
             context_.workers.post([this, domain] { answer(domain); });
             return;
         }
+        domain->answer_due = false;
         if (error.code() != VIR_ERR_NO_DOMAIN)
             log::error("domain '{}': {}", domain->subject(), error.what());
     } catch (const std::exception& error) {
@@ -62,7 +71,8 @@ void Lifecycle::answer_state(const Job& job, const backend::Status& status) {
     Running& running = *job.domain().running;
     if (status.state == State::paused)
         answer_pause(job, status);
-    if (!has_ended(status.state) || running.ended_boot == status.boots)
+    const bool told = running.ended_boot == status.boots && status.state != State::lost;
+    if (!has_ended(status.state) || told)
         return;
     running.ended_boot = status.boots;  // `preserve` leaves it ended; it is answered once
     const auto definition = job.domain().view().live;

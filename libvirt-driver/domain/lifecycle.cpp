@@ -190,17 +190,15 @@ backend::State Lifecycle::attach_console(const Uuid& uuid, ConsoleHub& console,
 void Lifecycle::listen(const std::shared_ptr<Domain>& domain, backend::State seen) {
     domain->running->watch->arm();
     if (has_ended(seen) || seen == backend::State::paused || has_reported(seen) != domain->agent())
-        context_.workers.post([this, domain] { answer(domain); });
+        answer_soon(domain);
 }
 
 std::unique_ptr<PartitionWatch> Lifecycle::watch(const std::shared_ptr<Domain>& domain) {
     const std::weak_ptr<Domain> weak = domain;
     return std::make_unique<PartitionWatch>(context_.loop, context_.backend.watch(domain->uuid()),
                                             [this, weak] {
-                                                context_.workers.post([this, weak] {
-                                                    if (const auto target = weak.lock())
-                                                        answer(target);
-                                                });
+                                                if (const auto target = weak.lock())
+                                                    answer_soon(target);
                                             });
 }
 
@@ -243,8 +241,9 @@ std::unique_ptr<Job> Lifecycle::job_to_stop(const std::shared_ptr<Domain>& domai
         if (cancel_start(*domain))
             cancelled = true;
         try {
-            const auto patience = cancelled ? between_cancels : domain->job_patience();
-            auto job = std::make_unique<Job>(domain, "destroy", patience);
+            // What can be cancelled may be one that waits for the job, too.
+            auto job = std::make_unique<Job>(domain, "destroy",
+                                             std::min(between_cancels, domain->job_patience()));
             if (cancelled && !domain->view().active())
                 return nullptr;
             require_active(domain->view());
@@ -252,8 +251,7 @@ std::unique_ptr<Job> Lifecycle::job_to_stop(const std::shared_ptr<Domain>& domai
         } catch (const Error& error) {
             if (cancelled && error.code() == VIR_ERR_NO_DOMAIN)
                 return nullptr;  // a transient domain, gone with its start
-            const bool again = cancelled && error.code() == VIR_ERR_OPERATION_TIMEOUT;
-            if (!again || Clock::now() >= give_up)
+            if (error.code() != VIR_ERR_OPERATION_TIMEOUT || Clock::now() >= give_up)
                 throw;
         }
     }
@@ -414,7 +412,7 @@ backend::Status Lifecycle::status(const std::shared_ptr<Domain>& domain) {
     const bool paused_itself =
         status.state == backend::State::paused && domain->view().state == VIR_DOMAIN_RUNNING;
     if (has_ended(status.state) || paused_itself || has_reported(status.state) != domain->agent())
-        context_.workers.post([this, domain] { answer(domain); });
+        answer_soon(domain);
     return status;
 }
 

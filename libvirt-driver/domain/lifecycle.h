@@ -103,12 +103,12 @@ class Lifecycle {
     // The backend's status; what it says of an end is answered soon. Throws as
     // Backend::status(), and VIR_ERR_OPERATION_INVALID if the domain is not active.
     [[nodiscard]] backend::Status status(const std::shared_ptr<Domain>& domain);
-    // Does what follows if its app kernel has ended: on_poweroff, on_reboot, on_crash. Never
-    // throws; a failure goes to the log. REQUIRES: no job is held by this thread.
-    void answer(const std::shared_ptr<Domain>& domain) noexcept;
+    // Has a worker do what follows if its app kernel has ended: on_poweroff, on_reboot, on_crash.
+    // A failure goes to the log. However often it is called, there is one that waits for the job.
+    void answer_soon(const std::shared_ptr<Domain>& domain);
     // Does what <watchdog> says if it still hangs as `seen` tells. Likewise.
     void answer_hang(const std::shared_ptr<Domain>& domain, const backend::Status& seen) noexcept;
-    // What answer() does, for whoever holds the job.
+    // The same at once, for whoever holds the job.
     void answer_end(const Job& job);
 
     // Writes the live record of a running domain as it is now. A failure goes to the log: what
@@ -117,6 +117,7 @@ class Lifecycle {
     void push(const Domain& domain, virDomainEventType type, int detail);
 
   private:
+    void answer(const std::shared_ptr<Domain>& domain) noexcept;
     void run_steps(const Job& job, const std::shared_ptr<const Definition>& definition,
                    const StartOptions& options);
     void activate(Domain& domain, const std::shared_ptr<const Definition>& definition,

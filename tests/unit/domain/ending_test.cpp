@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <gmock/gmock.h>
 
+#include <future>
+
+#include "domain/dump.h"
 #include "domain/lifecycle.h"
 #include "support/driver_fixture.h"
 
@@ -87,6 +90,23 @@ TEST_F(EndingTest, TheAppModuleOfADomainThatWasStartedPausedComesWithItsBoot) {
     driver->start(web, {.paused = true});
     driver->resume(web);
     EXPECT_TRUE(events.wait_for("web agent 1"));
+}
+
+TEST_F(EndingTest, WhoWaitsForADumpKeepsNoOtherDomainWaiting) {
+    const Uuid web = define_and_start("web", 1, "<on_crash>preserve</on_crash>");
+    const Uuid db = define_and_start("db");
+    machine->app_ends(web, State::panic, "oops");
+    EXPECT_TRUE(events.wait_for("web crashed panicked"));
+    machine->hold("registers");
+    auto dumping = std::async(std::launch::async,
+                              [&] { driver->core_dump(web, {.path = sandbox.root() + "/core"}); });
+    machine->wait_until_held("registers");
+    for (unsigned i = 0; i < 10; ++i)
+        (void)driver->status(web);
+    machine->app_ends(db, State::poweroff);
+    EXPECT_TRUE(events.wait_for("db stopped shutdown"));
+    machine->release("registers");
+    dumping.get();
 }
 
 TEST_F(EndingTest, ARebootEndsTheDomainIfTheDefinitionSaysSo) {
