@@ -324,6 +324,7 @@ void Driver::set_guest_vcpus(const Uuid& uuid, const CpuSet& vcpus, bool online)
                 leaving.insert(ids[i]);
     const Context context = impl_->context();
     LiveChange change(context, impl_->lifecycle, job);
+    change.edit([](Definition& live) { live.individual_vcpus = true; });
     disable_vcpus(change, leaving);
 }
 

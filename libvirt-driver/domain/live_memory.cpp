@@ -309,8 +309,12 @@ void resize_memory(LiveChange& change, std::uint64_t size_kib) {
 
 void attach_memory(LiveChange& change, MemoryDevice device) {
     const std::uint64_t block_kib = block_of(change);
-    device.size_kib = round_up(device.size_kib, block_kib);
+    const std::uint64_t asked_kib = device.size_kib;
+    device.size_kib = round_up(asked_kib, block_kib);
     DomainView view = change.view();
+    if (device.size_kib != asked_kib)
+        log::warning("domain '{}': a memory device of {} KiB becomes one of {} KiB, whole blocks",
+                     log::Subject{view.name, view.uuid}, asked_kib, device.size_kib);
     choose_slot(*view.live, device);
     Definition wanted = *view.live;
     wanted.memory_devices.push_back(device);

@@ -136,6 +136,8 @@ void settle_memory(const backend::Status& status, std::uint64_t align_kib, Defin
     if (now_kib < live.current_memory_kib || now_kib - live.current_memory_kib >= align_kib)
         live.current_memory_kib = now_kib;
     live.memory_kib = std::max(live.memory_kib, live.current_memory_kib);
+    if (live.max_memory_kib != 0)  // rounded up, it may be a little more
+        live.memory_kib = std::min(live.memory_kib, live.max_memory_kib);
 }
 
 bool in_use(const MemoryDevice& device, const backend::Status& status) {

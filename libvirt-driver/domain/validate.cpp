@@ -83,6 +83,14 @@ void check_memory_devices(const Definition& definition) {
     if (definition.memory_devices.empty()) {
         return;
     }
+    std::uint64_t left_kib = definition.memory_kib;
+    for (const MemoryDevice& device : definition.memory_devices) {
+        if (device.size_kib > left_kib) {  // virDomainDefPostParseMemory
+            throw Error(VIR_ERR_XML_ERROR,
+                        "Total size of memory devices exceeds the total memory size");
+        }
+        left_kib -= device.size_kib;
+    }
     // The words of src/qemu/qemu_domain.c, qemuDomainDefValidateMemoryHotplug.
     if (definition.max_memory_kib == 0) {
         throw Error(VIR_ERR_CONFIG_UNSUPPORTED,

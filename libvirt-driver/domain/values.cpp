@@ -172,14 +172,6 @@ void read_memory(const xmlNode* root, Definition& out) {
         throw Error(VIR_ERR_XML_ERROR, "Memory size must be specified via <memory>");
     }
     out.memory_kib = memory_kib(memory, "domain/memory");
-    std::uint64_t devices_kib = 0;
-    for (const MemoryDevice& device : out.memory_devices) {
-        if (__builtin_add_overflow(devices_kib, device.size_kib, &devices_kib) ||
-            devices_kib > out.memory_kib) {
-            throw Error(VIR_ERR_XML_ERROR,
-                        "Total size of memory devices exceeds the total memory size");
-        }
-    }
     const xmlNode* current = xml_child(root, "currentMemory");
     const auto current_kib = current != nullptr ? memory_kib(current, "domain/currentMemory") : 0;
     // As libvirt: more than there is, and none, mean all of it.

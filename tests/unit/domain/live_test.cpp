@@ -214,6 +214,42 @@ TEST_F(LiveTest, GuestVcpusAreTheAppKernels) {
                  "guest is missing vCPUs '9'");
 }
 
+TEST_F(LiveTest, ANewDaemonKnowsWhichVcpuTheAppKernelGaveUp) {
+    const Uuid web = start("<vcpu>3</vcpu>");
+    driver->set_guest_vcpus(web, {1}, false);
+    const auto cpus = view(web).details.cpus;
+    stop_daemon();
+    start_daemon();
+    EXPECT_EQ(view(web).live->offline_vcpus, CpuSet{1});
+    EXPECT_EQ(view(web).details.cpus, cpus);
+}
+
+TEST_F(LiveTest, ANewDaemonKnowsADomainThatGotALittleMoreThanItsMaximum) {
+    std::string xml = sandbox.xml("web", 1, "<maxMemory slots='2' unit='MiB'>641</maxMemory>");
+    xml.replace(xml.find("256</memory>"), 3, "513");  // one less than it gets
+    const Uuid web = driver->define(xml, false).uuid;
+    driver->start(web, {});
+    wait_until_running(web);
+    driver->change_device(
+        web,
+        "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>",
+        Driver::DeviceAction::attach, live);
+    const int id = view(web).id;
+    stop_daemon();
+    start_daemon();
+    EXPECT_EQ(view(web).id, id);
+    EXPECT_EQ(view(web).live->memory_devices.size(), 1U);
+}
+
+TEST_F(LiveTest, AMaximumBelowTheMemoryDevicesIsRefused) {
+    const Uuid web = define("web", 1,
+                            "<maxMemory slots='2' unit='MiB'>2048</maxMemory><devices>"
+                            "<memory model='dimm'><target><size unit='MiB'>128</size>"
+                            "<node>0</node></target></memory></devices>");
+    EXPECT_ERROR(driver->set_memory(web, 127 << 10, true, {.config = true}), VIR_ERR_XML_ERROR,
+                 "Total size of memory devices exceeds the total memory size");
+}
+
 TEST_F(LiveTest, MemoryGrowsInBlocksAndShrinks) {
     const Uuid web = start("<vcpu>1</vcpu>", growing);
     driver->set_memory(web, 300 * mib, false, live);
