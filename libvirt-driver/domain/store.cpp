@@ -221,12 +221,14 @@ void Store::rename(const std::string& old_name, const Definition& renamed) {
         }
         store_files::remove(old_path);
     } catch (const Error&) {
-        for (const Autostart which : both_kinds) {
-            store_files::try_remove(autostart_path(renamed.name, which));
-        }
-        store_files::try_remove(new_path);
-        store_files::try_remove(journal);
-        throw;
+        if (store_files::exists(old_path)) {
+            for (const Autostart which : both_kinds) {
+                store_files::try_remove(autostart_path(renamed.name, which));
+            }
+            store_files::try_remove(new_path);
+            store_files::try_remove(journal);
+            throw;
+        }  // it is gone, though not for sure on the disk: the new one is all there is
     }
     for (const Autostart which : both_kinds) {
         store_files::try_remove(autostart_path(old_name, which));
