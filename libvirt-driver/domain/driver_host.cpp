@@ -108,33 +108,24 @@ unsigned Driver::allocate_pages(const std::vector<PageCount>& wanted, int first,
     return done;
 }
 
-// The host's kernel does not run the CPUs of partitions. Each is busy for as long as its app
-// kernel says, and idle for the rest of the time that that kernel is up.
+// The host's kernel does not run the CPUs of partitions: their app kernels tell.
 std::optional<host::CpuTimes> Driver::cpu_times(std::optional<unsigned> cpu) const {
-    if (!cpu || !impl_->pool.held_cpus().contains(*cpu))
-        return host::cpu_times(cpu, impl_->paths.procfs);
-    for (const auto& domain : impl_->domains.all()) {
-        const auto view = domain->view();
-        const auto& cpus = view.details.cpus;
-        if (!view.active() || std::find(cpus.begin(), cpus.end(), *cpu) == cpus.end())
-            continue;
-        try {
-            const auto stats = impl_->backend->stats(view.uuid);
-            for (const backend::CpuTimes& times :
-                 stats ? stats->cpus : std::vector<backend::CpuTimes>()) {
-                const std::uint64_t kernel_ns = times.system_ns + times.irq_ns;
-                const std::uint64_t busy_ns = kernel_ns + times.user_ns;
-                if (times.cpu == *cpu)
-                    return host::CpuTimes{
-                        .kernel = kernel_ns,
-                        .user = times.user_ns,
-                        .idle = stats->uptime_ns - std::min(stats->uptime_ns, busy_ns),
-                        .iowait = 0};
+    const bool held = cpu && impl_->pool.held_cpus().contains(*cpu);
+    const auto host = held ? std::nullopt : host::cpu_times(cpu, impl_->paths.procfs);
+    if (!held && !host)
+        return std::nullopt;
+    impl_->node_times.look([this](const NodeTimes::See& see) {
+        for (const auto& domain : impl_->domains.all()) {
+            try {
+                const auto stats =
+                    domain->view().active() ? impl_->backend->stats(domain->uuid()) : std::nullopt;
+                if (stats)
+                    see(domain->uuid(), *stats);
+            } catch (const Error&) {  // it has just ended
             }
-        } catch (const Error&) {  // it has just ended
         }
-    }
-    return host::CpuTimes{};  // nothing has run there yet
+    });
+    return cpu ? impl_->node_times.of(*cpu, host) : impl_->node_times.of_all(*host);
 }
 
 std::vector<host::SamepageValue> Driver::samepage_values() const {

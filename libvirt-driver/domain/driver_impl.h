@@ -17,6 +17,7 @@
 #include "domain/driver.h"
 #include "domain/heartbeat.h"
 #include "domain/lifecycle.h"
+#include "domain/node_times.h"
 #include "domain/store.h"
 #include "host/pool.h"
 #include "host/topology.h"
@@ -63,6 +64,7 @@ struct Driver::Impl {
     DomainList domains{paths.job_patience};
     Lifecycle lifecycle;
     Heartbeats heartbeats;
+    NodeTimes node_times;
     std::atomic<bool> checking_heartbeats = false;
     std::atomic<bool> autostart_ended = false;
     std::mutex sysinfo_mutex;

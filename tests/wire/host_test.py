@@ -74,6 +74,13 @@ class Stable(WireTest):
         self.assertEqual(set(times), {"kernel", "user", "idle", "iowait"})
         self.assertEqual((times["user"], times["kernel"]), (100000000, 150000000))
         self.assertEqual(times["iowait"], 0)
+        everything = connection.getCPUStats(libvirt.VIR_NODE_CPU_STATS_ALL_CPUS)
+        self.virsh("destroy", "web")
+        later = connection.getCPUStats(libvirt.VIR_NODE_CPU_STATS_ALL_CPUS)
+        for name, value in everything.items():
+            self.assertGreaterEqual(later[name], value, name)
+        self.virsh("start", "web")
+        self.assertGreaterEqual(connection.getCPUStats(cpus[0])["user"], times["user"])
         self.assertIn("user:", self.virsh("nodecpustats", "--cpu", str(cpus[1])))
         self.assert_code(libvirt.VIR_ERR_INVALID_ARG, connection.getCPUStats, 8)
 
