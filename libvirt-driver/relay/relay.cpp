@@ -274,6 +274,7 @@ void Relay::lost(Family family, const std::string& error) {
         header.status = VIR_NET_ERROR;
         link_.stream(protocol::encode_frame(header, error), {});
     }
+    link_.drained();  // of what a client has sent nothing waits any more: it is read again
     if (!way.registrations.empty())
         way.reconnect = EventSource::timer(reconnect_ms, [this, family] {
             try {

@@ -43,13 +43,14 @@ def text(payload, at):
 
 
 class Recorder:
-    """On libvirt-sock and libvirt-sock-ro in `folder`.
+    """On libvirt-sock and libvirt-sock-ro in `folder`, or on other `names`.
 
     `first`: procedure -> what to do before it is answered; `early` are those for which more came
     before the answer.
     """
 
-    def __init__(self, folder, *, authentication=0, refuses=()):
+    def __init__(self, folder, *, authentication=0, refuses=(),
+                 names=("libvirt-sock", "libvirt-sock-ro")):
         self.told = []
         self.first = {}
         self.early = []
@@ -77,7 +78,7 @@ class Recorder:
                     self.request.sendall(frame(procedure, reply, type_=REPLY, serial=serial,
                                                status=status))
 
-        for name in ("libvirt-sock", "libvirt-sock-ro"):
+        for name in names:
             server = socketserver.ThreadingUnixStreamServer(str(folder / name), Handler)
             server.name = name
             server.daemon_threads = True

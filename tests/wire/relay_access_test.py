@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import select
 import threading
 
 import libvirt
@@ -12,7 +13,7 @@ from auth_test import PolkitTest, effective_user
 from harness import LIMIT_S, WireTest, table
 from libvirtd import Libvirtd
 from polkit import NOBODY
-from raw import (AUTH_LIST, AUTH_POLKIT, CONTINUE, GET_TYPE, MESSAGE, OK, OPEN, STREAM, RawClient,
+from raw import (AUTH_LIST, AUTH_POLKIT, CONTINUE, ERROR, GET_TYPE, MESSAGE, OK, OPEN, STREAM, RawClient,
                  frame, number, optional_string, read_error, string)
 from recorder import Recorder, parameters
 from relay_test import NETWORK
@@ -96,6 +97,17 @@ class Told(RecorderTest):
                              + number(libvirt.VIR_CONNECT_RO))
             self.assertEqual(self.told_identity(recorder)["unix-user-id"], NOBODY)
 
+    def test_a_family_that_has_a_daemon_of_its_own_is_asked_there(self):
+        own = self.recorder(names=("virtnetworkd-sock", "virtnetworkd-sock-ro"))
+        others = self.recorder()
+        for readonly, suffix in ((False, ""), (True, "-ro")):
+            client = self.client(readonly=readonly)
+            self.assertEqual(client.call(NUM_OF_NETWORKS).status, OK)
+            self.assertEqual(client.call(NUM_OF_POOLS).status, OK)
+            self.assertEqual(own.told[-1][:2], ("virtnetworkd-sock" + suffix, NUM_OF_NETWORKS))
+            self.assertEqual(others.told[-1][:2], ("libvirt-sock" + suffix, NUM_OF_POOLS))
+        self.assertNotIn(NUM_OF_NETWORKS, [told.procedure for told in others.told])
+
     def test_what_a_proxy_says_of_its_client_is_passed_on(self):
         recorder = self.recorder()
         proxy = self.client(user=0)
@@ -162,6 +174,41 @@ class Again(RecorderTest):
         self.assertEqual([told[1:] for told in recorder.told[3:]],
                          [(REGISTER_POOL_EVENTS, arguments), (UPLOAD, b"call"),
                           (UPLOAD, b"data"), (NUM_OF_POOLS, b"")])
+
+
+class Gone(RecorderTest):
+    """A daemon that ends in the middle."""
+
+    def test_who_was_held_back_is_read_again(self):
+        recorder, client = self.recorder(), self.client(user=0)
+        self.assertEqual(client.call(UPLOAD, b"call").status, OK)
+        upload = client.serial
+        slow, over = threading.Event(), threading.Event()
+
+        def stall():
+            slow.set()
+            over.wait(LIMIT_S)
+
+        self.addCleanup(over.set)
+        recorder.first[UPLOAD] = stall
+        data = frame(UPLOAD, bytes(200 << 10), type_=STREAM, status=CONTINUE, serial=upload)
+        client.socket.setblocking(False)
+        sent = 0
+        try:
+            while True:  # until nobody takes any more
+                sent += client.socket.send(data[sent % len(data):])
+                if not select.select([], [client.socket], [], 1)[1]:
+                    break
+        except BlockingIOError:
+            pass
+        client.socket.settimeout(LIMIT_S)
+        self.assertTrue(slow.wait(LIMIT_S))
+        recorder.hang_up()
+        over.set()
+        client.send(data[sent % len(data):])  # the rest of a packet that has begun
+        end = client.receive()
+        self.assertEqual((end.type, end.status, end.serial), (STREAM, ERROR, upload))
+        self.assertEqual(client.call(GET_TYPE).status, OK)
 
 
 class Unknown(RecorderTest):
