@@ -171,11 +171,7 @@ void run_daemon(const DaemonOptions& options, std::unique_ptr<backend::Backend> 
     const MainLoop loop(g_main_loop_new(nullptr, FALSE), g_main_loop_unref);
     const auto quit = [&loop] { g_main_loop_quit(loop.get()); };
     IdleTimer idle(
-        [&] {
-            return server.connected() > 0 || admin_server.connected() > 0 ||
-                   has_active_domain(driver);
-        },
-        quit);
+        [&] { return server.busy() || admin_server.busy() || has_active_domain(driver); }, quit);
     administered = {.servers = {{"virtmultikerneld", &server}, {"admin", &admin_server}},
                     .set_timeout = [&idle](unsigned timeout_s) { idle.set(timeout_s); },
                     .shut_down = quit};

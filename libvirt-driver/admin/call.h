@@ -4,6 +4,7 @@
 // api/call.h and run on workers; what they do with a server they do on the loop thread.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string_view>
 
@@ -21,6 +22,7 @@ struct Call {
     const Administered& administered;
     rpc::Session& session;
     const Row& row;
+    std::function<void()> after_reply = {};
 };
 
 struct Row {

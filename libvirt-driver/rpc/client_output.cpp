@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // What goes out of a connection, whole frames in order, and how a connection ends.
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
 #include "rpc/client.h"
 #include "util/log.h"
 
@@ -135,8 +139,10 @@ void Client::wait_to_write() {
     if (writable_)
         return;
     writable_ = channel_.writable([this] { flush(); });
-    const unsigned limit_ms =
-        shared_.settings.keepalive_interval_ms * (shared_.settings.keepalive_count + 1);
+    const std::uint64_t silence_ms = std::uint64_t{shared_.settings.keepalive_interval_ms} *
+                                     (shared_.settings.keepalive_count + 1);
+    const auto limit_ms = static_cast<unsigned>(
+        std::min(silence_ms, std::uint64_t{std::numeric_limits<unsigned>::max()}));
     if (limit_ms == 0)
         return;
     last_written_ = std::chrono::steady_clock::now();

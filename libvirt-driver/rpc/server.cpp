@@ -181,7 +181,15 @@ void Server::set_client_limits(const ClientLimits& limits) {
 }
 
 void Server::run_in_background(std::function<void()> task) {
-    workers_.submit(false, std::move(task));
+    ++unfinished_;
+    workers_.submit(false, [this, task = std::move(task)] {
+        try {
+            task();
+        } catch (const std::exception& error) {
+            log::error("{}", error.what());
+        }
+        post([this] { --unfinished_; });
+    });
 }
 
 // A console ends as it does when its domain stops, not with a broken connection.

@@ -47,7 +47,7 @@ class Server {
     void update_tls();
     [[nodiscard]] bool serves_tls() const noexcept { return tls_settings_.has_value(); }
 
-    // Runs `task` on a worker; it may block. stop() does not wait for it, the destructor does.
+    // Runs `task` on a worker; it may block. stop() waits for it. Loop thread only.
     void run_in_background(std::function<void()> task);
 
     // Listens no more, ends all streams (a client has a moment to answer that), disconnects all
@@ -62,6 +62,8 @@ class Server {
     [[nodiscard]] std::size_t connected() const noexcept {
         return clients_.size() + handshakes_.size();
     }
+    // Is anybody connected, or does a call or a task still run?
+    [[nodiscard]] bool busy() const noexcept { return unfinished_ > 0; }
     // Those of them that are not authenticated and not waiting for their turn.
     [[nodiscard]] std::size_t anonymous_clients() const noexcept {
         return anonymous_.size() + handshakes_.size();
@@ -104,7 +106,7 @@ class Server {
     std::set<const Client*> anonymous_;             // of those, served and not authenticated
     std::deque<std::weak_ptr<Client>> waiting_;     // until there are fewer anonymous ones
     std::uint64_t next_id_ = 1;
-    std::size_t unfinished_ = 0;  // connected, shaking hands, or with calls that still run
+    std::size_t unfinished_ = 0;  // clients: connected, shaking hands, with calls that run; tasks
     EventSource accept_again_;    // after the process ran out of descriptors
     bool stopped_ = false;
 };

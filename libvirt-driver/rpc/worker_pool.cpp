@@ -123,6 +123,9 @@ void WorkerPool::work(bool priority, Threads::iterator self) {
             return;
         }
         if (take(priority, task)) {
+            // It may have taken a short one that another was woken for, instead of its own.
+            if (!priority && waiting() > 0 && free_ > 0)
+                changed_.notify_one();
             lock.unlock();
             try {
                 task();

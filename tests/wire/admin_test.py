@@ -311,7 +311,8 @@ class Ending(AdminTest):
             reply = client.call(ADMIN_SHUTDOWN, number(flags), program=ADMIN)
             self.assertEqual(read_error(reply)[0], 8)
             self.assertIn(f"unsupported flags ({name})", read_error(reply)[2])
-        client.send(frame(ADMIN_SHUTDOWN, number(1), program=ADMIN, serial=9))
+        reply = client.call(ADMIN_SHUTDOWN, number(1), program=ADMIN)
+        self.assertEqual((reply.procedure, reply.status), (ADMIN_SHUTDOWN, OK))
         self.wait_for_the_end()
 
 
