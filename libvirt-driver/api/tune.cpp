@@ -87,7 +87,8 @@ void domain_set_scheduler_parameters_flags(
     require_unchanged(wanted, scheduler_params(), no_scheduler);
 }
 
-// Memory: a partition has <memory> and cannot get more. How it swaps is its own affair.
+// Memory: a partition grows to <maxMemory>, or to <memory> without it, and cannot get more. How it
+// swaps is its own affair.
 
 constexpr ParamRule memory_rules[] = {
     {VIR_DOMAIN_MEMORY_HARD_LIMIT, VIR_TYPED_PARAM_ULLONG},
@@ -97,8 +98,8 @@ constexpr ParamRule memory_rules[] = {
 
 Params memory_params(const domain::Definition& definition) {
     constexpr unsigned long long unlimited = VIR_DOMAIN_MEMORY_PARAM_UNLIMITED;
-    const unsigned long long memory_kib = definition.memory_kib;
-    return {{VIR_DOMAIN_MEMORY_HARD_LIMIT, memory_kib},
+    const unsigned long long most_kib = std::max(definition.memory_kib, definition.max_memory_kib);
+    return {{VIR_DOMAIN_MEMORY_HARD_LIMIT, most_kib},
             {VIR_DOMAIN_MEMORY_SOFT_LIMIT, unlimited},
             {VIR_DOMAIN_MEMORY_SWAP_HARD_LIMIT, unlimited}};
 }

@@ -49,6 +49,11 @@ class Tunables(WireTest):
         self.assertIn("parameter 'min_guarantee' not supported",
                       self.virsh_fails("memtune", "web", "--min-guarantee", "100000"))
 
+    def test_memory_limit_is_what_a_domain_may_grow_to(self):
+        self.define("db", memory="<maxMemory slots='2' unit='MiB'>1024</maxMemory>"
+                                 "<memory unit='MiB'>256</memory>")
+        self.assertEqual(pairs(self.virsh("memtune", "db"))["hard_limit"], str(1 << 20))
+
     def test_numa_nodes_of_a_running_domain_are_where_its_memory_is(self):
         live = self.domain.numaParameters(libvirt.VIR_DOMAIN_AFFECT_LIVE)
         self.assertEqual(live["numa_mode"], libvirt.VIR_DOMAIN_NUMATUNE_MEM_STRICT)
