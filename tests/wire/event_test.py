@@ -18,6 +18,7 @@ from raw import (DEREGISTER_EVENTS, DEREGISTER_LIFECYCLE, DEREGISTER_OLD_EVENTS,
 LIFECYCLE = libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
 REBOOT = libvirt.VIR_DOMAIN_EVENT_ID_REBOOT
 NEWEST = 29  # VIR_DOMAIN_EVENT_ID_CHANNEL_LIFECYCLE of libvirt 12.4
+OLD_WATCHDOG_EVENT = 171
 NEWEST_OF_OLD_CALLS = libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED
 DIMM = ("<memory model='dimm'><target><size unit='MiB'>256</size><node>0</node></target>"
         "</memory>")
@@ -214,6 +215,8 @@ class Callbacks(WireTest):
 class Details(WireTest):
     """What libvirt-python is told of each event that happens here."""
 
+    daemon_conf = "watchdog_timeout = 2\n"
+
     def setUp(self):
         super().setUp()
         self.connection = self.connect()
@@ -255,6 +258,23 @@ class Details(WireTest):
         self.assertEqual(self.heard[2:], [
             ("CONTROL_ERROR",), ("LIFECYCLE", libvirt.VIR_DOMAIN_EVENT_CRASHED,
                                  libvirt.VIR_DOMAIN_EVENT_CRASHED_PANICKED)])
+
+    def test_lost_heartbeat_is_a_watchdog(self):
+        self.listen("WATCHDOG")
+        old = RawClient(self.daemon)
+        self.addCleanup(old.end)
+        watchdog = libvirt.VIR_DOMAIN_EVENT_ID_WATCHDOG
+        self.assertEqual(old.call(REGISTER_OLD_EVENTS, number(watchdog)).status, OK)
+        self.run_web(devices="<watchdog model='multikernel' action='pause'/>")
+        self.type("hang")
+        run_until(lambda: self.heard)
+        self.assertEqual(self.heard, [("WATCHDOG", libvirt.VIR_DOMAIN_EVENT_WATCHDOG_PAUSE)])
+        paused = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_WATCHDOG]
+        run_until(lambda: self.domain.state() == paused)  # the event is first
+        told = old.receive()
+        self.assertEqual((told.type, told.procedure), (MESSAGE, OLD_WATCHDOG_EVENT))
+        self.assertEqual(told.payload, string(b"web") + self.domain.UUID()
+                         + number(self.domain.ID()) + number(libvirt.VIR_DOMAIN_EVENT_WATCHDOG_PAUSE))
 
     def test_memory_that_comes_and_goes(self):
         self.listen("DEVICE_ADDED", "DEVICE_REMOVED", "DEVICE_REMOVAL_FAILED", "BALLOON_CHANGE",

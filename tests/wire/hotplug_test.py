@@ -64,6 +64,7 @@ class Hotplug(WireTest):
 
     def test_vcpus_of_the_app_kernel(self):
         self.virsh("setvcpus", "web", "3", "--live")
+        self.assertRegex(self.virsh("dumpxml", "web"), r" known='[0-9,-]+'")
         guest = pairs(self.virsh("guestvcpus", "web"))
         self.assertEqual(guest, {"vcpus": "0-2", "online": "0-2", "offlinable": "1-2"})
         self.virsh("guestvcpus", "web", "--disable", "--cpulist", "2")

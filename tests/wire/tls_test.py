@@ -5,13 +5,14 @@ import shutil
 import signal
 import ssl
 import subprocess
+import sys
 import time
 
 import libvirt
 import pexpect
 
 from harness import FAKE_DAEMON, LIMIT_S, run_until, table
-from raw import GET_TYPE, PING, PONG, RawClient, frame, number, ping, read_string
+from raw import GET_TYPE, OK, PING, PONG, RawClient, frame, number, ping, read_string
 from recorder import SET_IDENTITY, Recorder, parameters
 from tls import PKI, RawTls, TlsTest
 
@@ -252,3 +253,32 @@ class Certificates(TlsTest):
         (self.server / "cacert.pem").unlink()
         self.assertIn(f"open {self.server / 'cacert.pem'}: No such file or directory",
                       self.refuses_to_start())
+
+
+# What systemd does with virtmultikerneld.socket and virtmultikerneld-tls.socket: listens, passes
+# the descriptors on from 3 on, and says how many there are.
+ACTIVATE = """
+import os, socket, sys
+local = socket.socket(socket.AF_UNIX)
+local.bind(sys.argv[3] + "/virtmultikerneld-sock")
+local.listen()
+remote = socket.create_server(("127.0.0.1", 0))
+kept = [os.dup(listening.fileno()) for listening in (local, remote)]
+for number, descriptor in enumerate(kept):
+    os.dup2(descriptor, 3 + number)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="2")
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+class Activated(TlsTest):
+    """Systemd listens; listen_tls is not set."""
+
+    daemon_wrapper = (sys.executable, "-c", ACTIVATE)
+
+    def conf(self):
+        return super().conf().replace("listen_tls = 1", "")
+
+    def test_the_socket_that_systemd_passes_is_served(self):
+        self.assert_let_in(PKI.alice)
+        self.assertEqual(RawClient(self.daemon).call(GET_TYPE).status, OK)

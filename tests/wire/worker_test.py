@@ -5,8 +5,13 @@ import contextlib
 import signal
 import subprocess
 
+import libvirt
+
 from admin_test import MAIN, AdminTest
 from harness import LIMIT_S
+from raw import ERROR, GET_TYPE, OK, number, string
+
+SET_VCPUS = 199  # REMOTE_PROC_DOMAIN_SET_VCPUS_FLAGS
 
 
 class PriorityWorkers(AdminTest):
@@ -46,3 +51,24 @@ class PriorityWorkers(AdminTest):
             self.daemon.process.send_signal(signal.SIGTERM)
             self.assertEqual(self.daemon.process.wait(LIMIT_S), 0)
             self.assertNotEqual(long.wait(LIMIT_S), 0)
+
+
+class ClientRequests(AdminTest):
+    daemon_conf = "max_client_requests = 1\n"
+
+    def test_next_call_of_a_client_waits_and_nobody_elses(self):
+        self.start(vcpus="<vcpu current='1'>2</vcpu>")
+        with self.terminal("console", "web") as console:
+            console.expect_exact("userspace is up\r\n# ")
+            console.send("hang\r")
+            console.expect_exact("hang\r\n")
+        client, domain = self.served(), self.connect().lookupByName("web")
+        client.ask(SET_VCPUS, string(b"web") + domain.UUID() + number(domain.ID()) + number(2)
+                   + number(libvirt.VIR_DOMAIN_AFFECT_LIVE))  # never answered by the app kernel
+        client.ask(GET_TYPE)
+        for _ in range(10):
+            self.assertEqual(self.served().call(GET_TYPE).status, OK)
+        domain.destroy()
+        replies = [client.receive() for _ in range(2)]
+        self.assertEqual([(reply.procedure, reply.status) for reply in replies],
+                         [(SET_VCPUS, ERROR), (GET_TYPE, OK)])
