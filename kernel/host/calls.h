@@ -51,7 +51,7 @@ int mk_cpu_boot(struct mk_partition *p);
 bool mk_cpu_has_apic_id(u32 apic_id);
 
 /* nmi.c */
-void mk_nmi_allow(struct mk_partition *p, bool allow);
+bool mk_nmi_allow(struct mk_partition *p, bool allow);
 void mk_nmi_leave(struct mk_partition *p);
 u32 mk_nmi_hold_now(struct mk_partition *p);
 u32 mk_nmi_missing(struct mk_partition *p, u32 seq);

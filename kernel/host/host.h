@@ -184,6 +184,7 @@ struct mk_partition {
 	struct mk_log log;
 	raw_spinlock_t nmi_lock;
 	u32 nmi_seq;		/* of the last NMI; @nmi_lock */
+	u32 nmi_op;		/* enum mk_app_nmi of it; @nmi_lock */
 	bool in_reset;		/* its CPUs: no NMI to them; @nmi_lock */
 	struct mk_bell bell;
 	struct work_struct work;

@@ -34,7 +34,10 @@ static int stop(struct mk_partition *p)
 	if (!mk_state_live(p->state))
 		return 0;
 	mk_nmi_leave(p);
+	/* after a request that is being made; from now on none makes a CPU one that is run on */
+	mutex_lock(&p->lock);
 	mk_nmi_allow(p, false);
+	mutex_unlock(&p->lock);
 	if (mk_cpu_reset(p)) {
 		pr_err("%s: lost: nothing of it can be given back until the machine restarts\n",
 		       p->label);
@@ -107,6 +110,7 @@ static void write_host_page(struct mk_partition *p)
 	memset(p->control, 0, MK_SHARED_BYTES);
 	memset(p->control + MK_LIVE, 0, MK_LIVE_BYTES);
 	p->nmi_seq = 0;
+	p->nmi_op = 0;
 	mk_nmi_allow(p, true);
 	host->version = MK_SHARED_VERSION;
 	memcpy(host->apic_ids, p->known, p->known_count * sizeof(*p->known));
@@ -319,7 +323,7 @@ int mk_partition_request(struct mk_partition *p, struct mk_request *request)
 	mutex_lock(&p->lock);
 	if (p->destroyed) {
 		ret = -ENODEV;
-	} else if (p->state != MK_STATE_RUNNING) {
+	} else if (p->state != MK_STATE_RUNNING || READ_ONCE(p->in_reset)) {
 		ret = -EBUSY;
 	} else if (p->answers[channel].done != p->answers[channel].posted) {
 		ret = -EAGAIN;

@@ -21,15 +21,22 @@
 #define POLL_US		200
 #define AGAIN_MS	10	/* one may have come just before the CPU went to sleep */
 
-/* What the host page says of an NMI: enum mk_app_nmi of the caller's choice. */
+/*
+ * What the host page says of an NMI: enum mk_app_nmi of the caller's choice. That CPUs
+ * are to hold stays said until they are to go on: a flood may be stopped at any moment,
+ * and who asks for registers then gets those that holding saves.
+ */
 static u32 tell(struct mk_partition *p, u32 op)
 {
 	unsigned long flags;
 	u32 seq;
 
 	raw_spin_lock_irqsave(&p->nmi_lock, flags);
-	seq = ++p->nmi_seq;
-	WRITE_ONCE(mk_host_page(p)->nmi, mk_nmi_pack(seq, op));
+	if (p->nmi_op != MK_APP_NMI_HOLD || op == MK_APP_NMI_RELEASE || op == MK_APP_NMI_LEAVE) {
+		p->nmi_op = op;
+		WRITE_ONCE(mk_host_page(p)->nmi, mk_nmi_pack(++p->nmi_seq, op));
+	}
+	seq = p->nmi_seq;
 	raw_spin_unlock_irqrestore(&p->nmi_lock, flags);
 	smp_mb();	/* an APIC access does not order memory by itself */
 	return seq;
@@ -51,14 +58,18 @@ static void send(struct mk_partition *p, u32 apic_id)
  * @allow: false before its CPUs get INIT, true before they start
  *
  * Context: any, hard interrupts too.
+ * Return: whether they were until now.
  */
-void mk_nmi_allow(struct mk_partition *p, bool allow)
+bool mk_nmi_allow(struct mk_partition *p, bool allow)
 {
 	unsigned long flags;
+	bool before;
 
 	raw_spin_lock_irqsave(&p->nmi_lock, flags);
+	before = !p->in_reset;
 	p->in_reset = !allow;
 	raw_spin_unlock_irqrestore(&p->nmi_lock, flags);
+	return before;
 }
 
 static struct mk_app_cpu *slots_of(struct mk_partition *p)
