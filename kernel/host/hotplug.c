@@ -17,6 +17,7 @@
 #include "host.h"
 
 static struct cpumask owned;	/* by any partition; atomic bits */
+static struct cpumask returning;	/* of those: on their way back; atomic bits */
 /* as it was when it was taken: the firmware may eject a CPU, and its id is gone */
 static DEFINE_PER_CPU(u32, owned_apic_id);
 static DEFINE_PER_CPU(struct mk_partition *, holder);	/* whose kernel may run on it */
@@ -25,7 +26,7 @@ static int guard_state, look_state;
 /* The host wants to bring up a CPU: no, if a partition has it. */
 static int guard_online(unsigned int cpu)
 {
-	return cpumask_test_cpu(cpu, &owned) ? -EBUSY : 0;
+	return cpumask_test_cpu(cpu, &owned) && !cpumask_test_cpu(cpu, &returning) ? -EBUSY : 0;
 }
 
 /**
@@ -69,7 +70,7 @@ void mk_cpu_halt_all(void)
 	unsigned int cpu;
 
 	for_each_cpu(cpu, &owned)
-		if (!cpu_online(cpu))
+		if (!cpu_online(cpu) && !cpumask_test_cpu(cpu, &returning))
 			mk_cpu_send_init(per_cpu(owned_apic_id, cpu));
 }
 
@@ -103,7 +104,8 @@ void mk_cpu_halt(struct mk_partition *p)
 {
 	unsigned int cpu;
 
-	mk_nmi_allow(p, false);
+	if (!mk_nmi_allow(p, false))
+		return;		/* done already, or by MK_STOP, which would lose a CPU's answer */
 	for_each_cpu(cpu, &owned)
 		if (READ_ONCE(per_cpu(holder, cpu)) == p && !cpu_online(cpu))
 			mk_cpu_send_init(per_cpu(owned_apic_id, cpu));
@@ -170,14 +172,10 @@ static int take_one(struct mk_taken_cpu *taken, u32 cpu, u32 role,
 	return 0;
 }
 
-static void return_one(const struct mk_taken_cpu *taken)
+static void bring_online(const struct mk_taken_cpu *taken)
 {
 	int ret;
 
-	if (taken->role == MK_CPU_SPARE)
-		return;
-	WRITE_ONCE(per_cpu(holder, taken->cpu), NULL);
-	cpumask_clear_cpu(taken->cpu, &owned);
 	if (!taken->was_online)
 		return;
 	if (!cpu_present(taken->cpu)) {
@@ -188,6 +186,18 @@ static void return_one(const struct mk_taken_cpu *taken)
 	if (ret < 0)
 		pr_err("CPU %u is ours again but does not come online: error %d\n",
 		       taken->cpu, -ret);
+}
+
+/* Owned until it is as it was: who takes it next is to find it so. */
+static void return_one(const struct mk_taken_cpu *taken)
+{
+	if (taken->role == MK_CPU_SPARE)
+		return;
+	WRITE_ONCE(per_cpu(holder, taken->cpu), NULL);
+	cpumask_set_cpu(taken->cpu, &returning);
+	bring_online(taken);
+	cpumask_clear_cpu(taken->cpu, &owned);
+	cpumask_clear_cpu(taken->cpu, &returning);
 }
 
 /* Checks a CPU of a list, and takes it unless it is a spare one. */
