@@ -23,6 +23,9 @@
 #define WINDOWS_PER_SECOND	20
 #define WINDOW_NS		(NSEC_PER_SEC / WINDOWS_PER_SECOND)
 #define OBEY_NS			(50 * NSEC_PER_MSEC)
+/* Not as a thread (threadirqs): see stop_flood(). PREEMPT_RT cannot wake from an interrupt. */
+#define RUNG_FLAGS		(IRQF_NOBALANCING | \
+				 (IS_ENABLED(CONFIG_PREEMPT_RT) ? 0 : IRQF_NO_THREAD))
 
 static unsigned int doorbells_per_second = 20000;
 module_param(doorbells_per_second, uint, 0644);
@@ -265,7 +268,7 @@ int mk_doorbell_open(struct mk_partition *p)
 	irq_set_chip_data(irq, p);
 	/* no device can be in the middle of raising it: move it at once */
 	irq_set_status_flags(irq, IRQ_MOVE_PCNTXT);
-	ret = request_irq(irq, rung, IRQF_NOBALANCING, "multikernel", p);
+	ret = request_irq(irq, rung, RUNG_FLAGS, "multikernel", p);
 	if (ret) {
 		irq_dispose_mapping(irq);
 		return ret;
