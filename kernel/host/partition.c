@@ -140,9 +140,9 @@ static void look(struct work_struct *work)
 	if (p->log.written != written)
 		wake_up_all(&p->wait);
 	mk_partition_learn(p);
+	learn_state(p, said);
 	if (said != MK_APP_NONE)
 		mk_window_look(p);
-	learn_state(p, said);
 unlock:
 	mutex_unlock(&p->lock);
 	if (settling)

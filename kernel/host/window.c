@@ -180,6 +180,8 @@ static bool grant(struct mk_partition *p, u32 wish)
  * mk_window_look - lend the window, or take it back, as the app kernel wishes
  * @p: the partition; its app kernel's module has reported
  *
+ * One that has ended gets none any more, whatever it wished for.
+ *
  * Context: may sleep; the partition's lock is held.
  */
 void mk_window_look(struct mk_partition *p)
@@ -192,7 +194,7 @@ void mk_window_look(struct mk_partition *p)
 		WRITE_ONCE(mk_host_page(p)->window_lent, 0);
 		take_back(p);
 	}
-	if (wish)
+	if (wish && BIT(p->state) & (BIT(MK_STATE_RUNNING) | BIT(MK_STATE_PAUSED)))
 		granted = grant(p, wish);
 	else
 		stop_waiting(p);
