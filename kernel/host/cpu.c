@@ -391,6 +391,8 @@ int mk_cpu_boot(struct mk_partition *p)
 		status = mk_fault("start: wake") ? MK_CPU_SILENT :
 			 wake_and_wait(t, cpu->apic_id, MK_CPU_GONE);
 		if (status != MK_CPU_GONE) {
+			/* it may come yet: not onto the trampoline of the next one */
+			mk_cpu_send_init(cpu->apic_id);
 			pr_err("%s: CPU %u does not wake: status %u\n", p->label,
 			       cpu->cpu, status);
 			ret = -EIO;
