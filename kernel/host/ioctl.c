@@ -171,6 +171,9 @@ long mk_ioctl(const struct mk_ioctl *table, size_t count, void *context,
 		goto free;
 	}
 	ret = copy_in(entry, args, (void __user *)argument);
+	/* before anything is taken: who cannot be told of it must not get it */
+	if (!ret && !entry->out)
+		ret = copy_out(entry, args, field32(args, 0), (void __user *)argument);
 	if (!ret)
 		ret = run(entry, context, args, (void __user *)argument, call);
 free:

@@ -372,13 +372,17 @@ int mk_memory_claim(struct mk_partition *p, struct mk_add_memory *add,
 {
 	struct claim claim = {
 		.p = p, .left = add->bytes >> PAGE_SHIFT,
-		.align = max(add->align_bytes >> PAGE_SHIFT, (u64)MK_SMALLEST_PAGES),
+		.align = MK_SMALLEST_PAGES,
 	};
 	u64 available = (u64)si_mem_available() << PAGE_SHIFT;
 	int node = add->node;
 	unsigned int i;
 	int ret;
 
+	if (add->flags & MK_MEMORY_RETURN)	/* then it is known where: in its holes */
+		node = NUMA_NO_NODE;
+	else
+		claim.align = max(add->align_bytes >> PAGE_SHIFT, (u64)MK_SMALLEST_PAGES);
 	if (node != NUMA_NO_NODE &&
 	    (node < 0 || node >= MAX_NUMNODES || !node_online(node)))
 		return mk_fail(message, -EINVAL, "there is no node %d", node);

@@ -116,6 +116,16 @@ static void check_create(void) {
     EXPECT(list.count, 1);
     close(fd);
 
+    // Who cannot be told what was made gets none.
+    struct mk_create *silent = mmap(NULL, sizeof(*silent), PROT_READ | PROT_WRITE,
+                                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    *silent = (struct mk_create){.size = sizeof(*silent), .uuid = {2}, .name = "y"};
+    mprotect(silent, sizeof(*silent), PROT_READ);
+    CALL(control, MK_CREATE, silent, EFAULT);
+    munmap(silent, sizeof(*silent));
+    CALL(control, MK_LIST, &list, EMSGSIZE);
+    EXPECT(list.count, 1);
+
     SIZED(mk_open, again, .uuid = {1});
     CALL(control, MK_OPEN, &again, 0);
     EXPECT(query(again.fd).state, MK_STATE_CREATED);
