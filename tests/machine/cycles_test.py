@@ -10,11 +10,15 @@ class Cycles(MachineTest):
     def test_fifty_starts_and_destroys_leave_cpus_and_memory_as_they_were(self):
         self.define("web", memory_mib=256)
         self._cycle(userspace=True)  # what is made once stays: caches, the log, the module's own
-        before = self.free_kib()
+        before, descriptors = self.free_kib(), self._descriptors()
         for number in range(CYCLES):
             self._cycle(userspace=number % 10 == 0)
             self.assertEqual(self.online_cpus(), self.cpus)
         self.assert_free_again(before)
+        self.assertEqual(self._descriptors(), descriptors)
+
+    def _descriptors(self):
+        return len(self.run_in("ls /proc/$(pidof virtmultikerneld)/fd").split())
 
     def _cycle(self, userspace):
         with self.events() as events:

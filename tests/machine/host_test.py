@@ -64,6 +64,13 @@ class Host(MachineTest):
         second = self.start("db", vcpu_attributes=" cpuset='1'")
         self.assertEqual(second.command("echo $((6*7))"), "42")
 
+    def test_host_does_not_sleep_while_a_partition_is_there(self):
+        self.start("web").leave()
+        self.assertIn("Device or resource busy",
+                      self.run_in("echo freeze >/sys/power/state 2>&1 || true"))
+        self.assertIn("the host cannot sleep while partitions exist", self.run_in("dmesg"))
+        self.assertEqual(self.console("web").wake().command("echo $((6*7))"), "42")
+
     def test_cpu_found_offline_stays_offline(self):
         self.run_in("echo 0 >/sys/devices/system/cpu/cpu3/online")
         self.addCleanup(self.run_in, "echo 1 >/sys/devices/system/cpu/cpu3/online")

@@ -29,6 +29,17 @@ class Hotplug(MachineTest):
         return re.findall(r"audit: (type=25\d\d) audit\(.*msg='virt=multikernel (.*?) "
                           r"exe=\"/usr/sbin/virtmultikerneld\" .* (res=\w+)'", said)
 
+    def test_guest_vcpus_have_the_app_kernels_numbers(self):
+        console = self.start("web", vcpus=2)
+        self.virsh("vcpupin", "web", "1", "3", "--live")
+        self.assertRegex(self.virsh("guestvcpus", "web"), r"online +: 0,2\n")
+        self.virsh("guestvcpus", "web", "--disable", "--cpulist", "2")
+        self.assertEqual((console.command("nproc"), self.online_cpus()), ("1", "0,2-3"))
+        self.refused("guestvcpus", "web", "--enable", "--cpulist", "2",
+                     saying=["guest is missing vCPUs"])
+        self.virsh("setvcpu", "web", "1", "--enable", "--live")
+        self.assertEqual(console.command("nproc"), "2")
+
     def test_cpus_come_move_and_go(self):
         self.addCleanup(self.switch_audit, False)
         self.switch_audit(True)

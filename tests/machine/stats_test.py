@@ -2,7 +2,7 @@
 """What an app kernel tells of itself without being asked, and how clients see it."""
 
 from device_test import BOOT
-from lib.testing import CRASHED, RESUMED, SUSPENDED, MachineTest
+from lib.testing import CRASHED, LIMIT_S, RESUMED, SUSPENDED, MachineTest
 
 FLOOD = ("insmod /mk_test_flood.ko "
          "shm=$(sed 's/.*multikernel.shm=\\([^ ]*\\).*/\\1/' /proc/cmdline)")
@@ -106,6 +106,22 @@ class Told(MachineTest):
         console.type("echo hang-all >/sys/module/mk_test_hang/parameters/how")
         console = console.comes_up_again()
         self.assertEqual(self.virsh("domid", "web"), identity)
+        self.assertEqual(self.state("web"), "running (booted)")
+
+    def test_watchdog_says_where_one_hangs(self):
+        path = "/root/watched.xml"
+        xml = self.xml("web", vcpus=2, memory_mib=320, initrd=self.initrd_with_hang_module())
+        self.put(path, xml.replace("<console", "<watchdog model='multikernel' "
+                                   "action='inject-nmi'/><console", 1))
+        self.virsh("define", path)
+        console = self.start_defined("web")
+        console.command("insmod /mk_test_hang.ko")
+        console.type("echo hang-all >/sys/module/mk_test_hang/parameters/how")
+        self.run_in("until grep -q 'end of the kernel.s log' /var/log/libvirt/multikernel/web.log; "
+                    "do sleep 0.2; done", limit_s=LIMIT_S)
+        log = self.run_in("cat /var/log/libvirt/multikernel/web.log")
+        self.assertIn("[the app kernel has lost its heartbeat; this is the kernel's log", log)
+        self.assertIn("NMI backtrace for cpu 1", log)
         self.assertEqual(self.state("web"), "running (booted)")
 
     def _lower_the_limit(self):

@@ -273,8 +273,8 @@ class Details(WireTest):
         run_until(lambda: self.domain.state() == paused)  # the event is first
         told = old.receive()
         self.assertEqual((told.type, told.procedure), (MESSAGE, OLD_WATCHDOG_EVENT))
-        self.assertEqual(told.payload, string(b"web") + self.domain.UUID()
-                         + number(self.domain.ID()) + number(libvirt.VIR_DOMAIN_EVENT_WATCHDOG_PAUSE))
+        domain = string(b"web") + self.domain.UUID() + number(self.domain.ID())
+        self.assertEqual(told.payload, domain + number(libvirt.VIR_DOMAIN_EVENT_WATCHDOG_PAUSE))
 
     def test_memory_that_comes_and_goes(self):
         self.listen("DEVICE_ADDED", "DEVICE_REMOVED", "DEVICE_REMOVAL_FAILED", "BALLOON_CHANGE",

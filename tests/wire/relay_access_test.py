@@ -13,8 +13,8 @@ from auth_test import PolkitTest, effective_user
 from harness import LIMIT_S, WireTest, table
 from libvirtd import Libvirtd
 from polkit import NOBODY
-from raw import (AUTH_LIST, AUTH_POLKIT, CONTINUE, ERROR, GET_TYPE, MESSAGE, OK, OPEN, STREAM, RawClient,
-                 frame, number, optional_string, read_error, string)
+from raw import (AUTH_LIST, AUTH_POLKIT, CONTINUE, ERROR, GET_TYPE, MESSAGE, OK, OPEN, STREAM,
+                 RawClient, frame, number, optional_string, read_error, string)
 from recorder import Recorder, parameters
 from relay_test import NETWORK
 

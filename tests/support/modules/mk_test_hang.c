@@ -12,6 +12,7 @@
  *   panic     a crash with the message "mk_test_hang"
  *   stack     runs off the end of a kernel thread's stack: a crash, too
  *   bug       a null pointer in an interrupt: a crash
+ *   vm        every CPU goes into SVM operation, as a hypervisor's does, and none leaves it
  *   garbage   a million random writes to the 2 MiB at physical address @area, which
  *             both kernels map: single bytes and whole words, made from @seed
  */
@@ -30,6 +31,7 @@
 #include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/string.h>
+#include <asm/msr.h>
 
 #define AREA_BYTES	0x200000U
 #define GARBAGE_ROUNDS	1000000U
@@ -130,6 +132,26 @@ static void scatter_garbage(void)
 	pr_info("%u rounds of garbage\n", i);
 }
 
+static void enter_vm_operation(void *unused)
+{
+	u64 efer;
+
+	if (!rdmsrl_safe(MSR_EFER, &efer))
+		wrmsrl_safe(MSR_EFER, efer | EFER_SVME);
+}
+
+static void run_hypervisor(void)
+{
+	unsigned int cpu, count = 0;
+	u64 efer;
+
+	on_each_cpu(enter_vm_operation, NULL, 1);
+	for_each_online_cpu(cpu)
+		if (!rdmsrl_safe_on_cpu(cpu, MSR_EFER, &efer) && efer & EFER_SVME)
+			count++;
+	pr_info("%u CPUs in SVM operation\n", count);
+}
+
 struct action {
 	const char *word;
 	void (*run)(void);
@@ -142,6 +164,7 @@ static const struct action actions[] = {
 	{ "panic",	crash },
 	{ "stack",	run_off_stack },
 	{ "bug",	bug_in_interrupt },
+	{ "vm",		run_hypervisor },
 	{ "garbage",	scatter_garbage },
 };
 
@@ -171,7 +194,7 @@ static const struct kernel_param_ops how_ops = {
 	.set = how_set,
 };
 module_param_cb(how, &how_ops, NULL, 0200);
-MODULE_PARM_DESC(how, "hang, hang-all, oops, panic, stack, bug or garbage");
+MODULE_PARM_DESC(how, "hang, hang-all, oops, panic, stack, bug, vm or garbage");
 
 MODULE_DESCRIPTION("Breaks a kernel on request, for tests");
 MODULE_LICENSE("GPL");
