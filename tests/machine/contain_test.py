@@ -5,20 +5,61 @@ import os
 import random
 import time
 
-from lib.testing import LIMIT_S, MachineTest
+from lib.testing import CRASHED, LIMIT_S, RESUMED, SUSPENDED, MachineTest
 
 # SEED=… repeats a run that failed.
 SEED = int(os.environ.get("SEED") or random.getrandbits(47))
+FLOOD = ("insmod /mk_test_flood.ko "
+         "shm=$(sed 's/.*multikernel.shm=\\([^ ]*\\).*/\\1/' /proc/cmdline)")
 TOLERANCE_S = 5  # of clocks: one reads them through a terminal, in emulation
 
 
-class Containment(MachineTest):
-    """One domain, db, is unhurt all along; another, web, is broken in each way there is."""
+class Survivors(MachineTest):
+    """The host and one domain, db, are to be unhurt all along."""
 
     def setUp(self):
         super().setUp()
         self.other = self.start("db")
         self.identity = self._identity()
+
+    def _beats(self):
+        return [int(line) for line in self.script("""
+            for identity, name, _ in list(Device().list()):
+                if name == "db":
+                    partition = Device().open(identity)
+                    before = partition.query().heartbeat
+                    end = time.monotonic() + 30
+                    while partition.query().heartbeat == before and time.monotonic() < end:
+                        time.sleep(0.05)
+                    print(before)
+                    print(partition.query().heartbeat)
+            """).split()]
+
+    def _identity(self):
+        """What would change if a kernel had started anew."""
+        boot_id = "cat /proc/sys/kernel/random/boot_id"
+        return self.run_in(boot_id), self.other.command(boot_id)
+
+    def _clocks(self):
+        """How far the two clocks are apart, and how long it took to read them."""
+        began = time.monotonic()
+        host = float(self.run_in("date +%s"))
+        other = float(self.other.command("date +%s"))
+        return host - other, time.monotonic() - began
+
+    def _unhurt(self):
+        before, after = self._beats()
+        self.assertGreater(after, before, "the other partition's heart stands still")
+        self.assertEqual(self._identity(), self.identity)
+        apart, took = self._clocks()
+        self.assertLess(abs(apart), TOLERANCE_S + took)
+
+
+class Containment(Survivors):
+    """Another domain, web, is broken in each way there is."""
+
+    def setUp(self):
+        super().setUp()
         self.define("web", vcpus=2, memory_mib=320, initrd=self.initrd_with_hang_module(),
                     more="<on_crash>preserve</on_crash><on_reboot>destroy</on_reboot>")
         self.web = None
@@ -147,40 +188,79 @@ class Containment(MachineTest):
                 assert error.errno in (errno.ENODEV, errno.ENOENT), error  # it ended by itself
             """)
 
-    # -- the others ----------------------------------------------------------------------------
-
     def _wait_for_state(self, state):
         self.run_in(f"until virsh -c multikernel:///system domstate web | grep -q '{state}'; "
                     "do sleep 0.1; done", limit_s=LIMIT_S)
 
-    def _beats(self):
-        return [int(line) for line in self.script("""
-            for identity, name, _ in list(Device().list()):
-                if name == "db":
-                    partition = Device().open(identity)
-                    before = partition.query().heartbeat
-                    end = time.monotonic() + 30
-                    while partition.query().heartbeat == before and time.monotonic() < end:
-                        time.sleep(0.05)
-                    print(before)
-                    print(partition.query().heartbeat)
-            """).split()]
 
-    def _identity(self):
-        """What would change if a kernel had started anew."""
-        boot_id = "cat /proc/sys/kernel/random/boot_id"
-        return self.run_in(boot_id), self.other.command(boot_id)
+class Floods(Survivors):
+    """Doorbells at full speed from every CPU of another domain, web."""
 
-    def _clocks(self):
-        """How far the two clocks are apart, and how long it took to read them."""
-        began = time.monotonic()
-        host = float(self.run_in("date +%s"))
-        other = float(self.other.command("date +%s"))
-        return host - other, time.monotonic() - began
+    def _lower_the_limit(self):
+        """An emulated machine does not get to what a real one calls a flood; returns the way back.
 
-    def _unhurt(self):
-        before, after = self._beats()
-        self.assertGreater(after, before, "the other partition's heart stands still")
-        self.assertEqual(self._identity(), self.identity)
-        apart, took = self._clocks()
-        self.assertLess(abs(apart), TOLERANCE_S + took)
+        A boot goes past such a limit, too, and so does a line that is typed: the console rings.
+        """
+        limit = "/sys/module/multikernel_host/parameters/doorbells_per_second"
+        before = self.run_in("cat " + limit)
+
+        def restore():
+            self.run_in(f"echo {before} >{limit}")
+
+        self.addCleanup(restore)
+        self.run_in(f"echo 200 >{limit}")
+        return restore
+
+    def _flood(self, console, words=""):
+        """Starts a flood; returns the way back to the limit that there was."""
+        console.type(f"echo ready-$((1+1)); read && {FLOOD} {words}")
+        console.wait_for("ready-2")
+        restore = self._lower_the_limit()
+        console.type("")
+        return restore
+
+    def test_flood_from_cpus_that_do_not_obey_ends_by_reset(self):
+        module = self.kernel_module("mk_test_flood")
+        console = self.start("web", vcpus=2, memory_mib=320,
+                             initrd=self.initrd_with("mk_test_flood.ko", module),
+                             more="<on_crash>preserve</on_crash>")
+        console.command("until [ $(nproc) = 2 ]; do usleep 100000; done")
+        with self.events() as events:
+            restore_the_limit = self._flood(console, "deaf=1")
+            events.wait_for("web", CRASHED)
+        self.assertEqual(self.state("web"), "crashed (panicked)")
+        self.assertIn("stopped: it did not obey", self.run_in("dmesg"))
+        self.script("""
+            [partition] = [Device().open(each) for each, name, _ in Device().list()
+                           if name == "web"]
+            why = partition.query().panic
+            assert why.startswith(b"stopped by the host"), why
+            before = partition.query().doorbells
+            time.sleep(1)  # the silence is the test
+            assert partition.query().doorbells == before
+            assert partition.nmi(REGISTERS) == 2  # none is sent: it would wake what is in reset
+            """)
+        restore_the_limit()
+        self._unhurt()
+        self.virsh("reset", "web")
+        self.assertEqual(console.comes_up_again().command("echo $((6*7))"), "42")
+
+    def test_flood_of_doorbells_pauses_the_sender(self):
+        module = self.kernel_module("mk_test_flood")
+        console = self.start("web", vcpus=2, memory_mib=320,
+                             initrd=self.initrd_with("mk_test_flood.ko", module))
+        console.command("until [ $(nproc) = 2 ]; do usleep 100000; done")
+        with self.events() as events:
+            restore_the_limit = self._flood(console)
+            events.wait_for("web", SUSPENDED)
+            self.assertIn("paused", self.state("web"))
+            self.virsh("resume", "web")  # it rings on, and is paused again
+            events.wait_for("web", RESUMED)
+            events.wait_for("web", SUSPENDED)
+        self.script("""
+            partitions = {name: Device().open(identity) for identity, name, _ in Device().list()}
+            assert partitions["web"].state() == "paused"
+            assert partitions["web"].query().doorbells > 20
+            """)
+        restore_the_limit()
+        self._unhurt()

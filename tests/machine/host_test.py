@@ -66,8 +66,7 @@ class Host(MachineTest):
 
     def test_host_does_not_sleep_while_a_partition_is_there(self):
         self.start("web").leave()
-        self.assertIn("Device or resource busy",
-                      self.run_in("echo freeze >/sys/power/state 2>&1 || true"))
+        self.assertNotEqual(self.run_in("echo freeze >/sys/power/state", check=False)[0], 0)
         self.assertIn("the host cannot sleep while partitions exist", self.run_in("dmesg"))
         self.assertEqual(self.console("web").wake().command("echo $((6*7))"), "42")
 

@@ -2,10 +2,7 @@
 """What an app kernel tells of itself without being asked, and how clients see it."""
 
 from device_test import BOOT
-from lib.testing import CRASHED, LIMIT_S, RESUMED, SUSPENDED, MachineTest
-
-FLOOD = ("insmod /mk_test_flood.ko "
-         "shm=$(sed 's/.*multikernel.shm=\\([^ ]*\\).*/\\1/' /proc/cmdline)")
+from lib.testing import LIMIT_S, MachineTest
 
 
 class StatsPage(MachineTest):
@@ -123,74 +120,3 @@ class Told(MachineTest):
         self.assertIn("[the app kernel has lost its heartbeat; this is the kernel's log", log)
         self.assertIn("NMI backtrace for cpu 1", log)
         self.assertEqual(self.state("web"), "running (booted)")
-
-    def _lower_the_limit(self):
-        """An emulated machine does not get to what a real one calls a flood; returns the way back.
-
-        A boot goes past such a limit, too, and so does a line that is typed: the console rings.
-        """
-        limit = "/sys/module/multikernel_host/parameters/doorbells_per_second"
-        before = self.run_in("cat " + limit)
-
-        def restore():
-            self.run_in(f"echo {before} >{limit}")
-
-        self.addCleanup(restore)
-        self.run_in(f"echo 200 >{limit}")
-        return restore
-
-    def _flood(self, console, words=""):
-        """Starts a flood; returns the way back to the limit that there was."""
-        console.type(f"echo ready-$((1+1)); read && {FLOOD} {words}")
-        console.wait_for("ready-2")
-        restore = self._lower_the_limit()
-        console.type("")
-        return restore
-
-    def test_flood_from_cpus_that_do_not_obey_ends_by_reset(self):
-        module = self.kernel_module("mk_test_flood")
-        console = self.start("web", vcpus=2, memory_mib=320,
-                             initrd=self.initrd_with("mk_test_flood.ko", module),
-                             more="<on_crash>preserve</on_crash>")
-        console.command("until [ $(nproc) = 2 ]; do usleep 100000; done")
-        with self.events() as events:
-            restore_the_limit = self._flood(console, "deaf=1")
-            events.wait_for("web", CRASHED)
-        self.assertEqual(self.state("web"), "crashed (panicked)")
-        self.assertIn("stopped: it did not obey", self.run_in("dmesg"))
-        self.script("""
-            [(identity, _, _)] = Device().list()
-            partition = Device().open(identity)
-            why = partition.query().panic
-            assert why.startswith(b"stopped by the host"), why
-            before = partition.query().doorbells
-            time.sleep(1)  # the silence is the test
-            assert partition.query().doorbells == before
-            assert partition.nmi(REGISTERS) == 2  # none is sent: it would wake what is in reset
-            """)
-        restore_the_limit()
-        self.virsh("reset", "web")
-        self.assertEqual(console.comes_up_again().command("echo $((6*7))"), "42")
-
-    def test_flood_of_doorbells_pauses_the_sender(self):
-        self.start("db").leave()
-        module = self.kernel_module("mk_test_flood")
-        console = self.start("web", vcpus=2, memory_mib=320,
-                             initrd=self.initrd_with("mk_test_flood.ko", module))
-        console.command("until [ $(nproc) = 2 ]; do usleep 100000; done")
-        with self.events() as events:
-            self._flood(console)
-            events.wait_for("web", SUSPENDED)
-            self.assertIn("paused", self.state("web"))
-            self.virsh("resume", "web")  # it rings on, and is paused again
-            events.wait_for("web", RESUMED)
-            events.wait_for("web", SUSPENDED)
-        self.script("""
-            partitions = {name: Device().open(identity) for identity, name, _ in Device().list()}
-            assert partitions["web"].state() == "paused"
-            assert partitions["web"].query().doorbells > 20
-            before = partitions["db"].query().heartbeat
-            while partitions["db"].query().heartbeat < before + 8:
-                time.sleep(0.1)
-            assert partitions["db"].state() == "running"
-            """)

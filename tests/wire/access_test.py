@@ -29,6 +29,7 @@ RULE = """
 DENIED = "error: access denied: 'multikernel' denied access"
 SET_IDENTITY, CREATE_XML, DEFINE_XML, LIST_ALL = 419, 10, 11, 273
 DESTROY, LOOKUP_BY_UUID, GET_XML_DESC = 12, 24, 14
+LIST_DEFINED, NUM_OF_DEFINED, LIST_IDS, NUM_OF_IDS = 21, 25, 37, 51
 LLONG, ULLONG, STRING = 3, 4, 7
 
 
@@ -100,6 +101,20 @@ class FineGrained(AccessTest):
                                    (GET_XML_DESC, domain + number(0)), (35, domain)):
             self.assertEqual(read_error(client.call(procedure, payload))[:2],
                              (libvirt.VIR_ERR_ACCESS_DENIED, 55), procedure)
+
+    def test_old_lists_leave_out_what_may_not_be_seen(self):
+        client = self.raw_as_nobody()
+        client.call(70)
+        client.open()
+        names = client.call(LIST_DEFINED, number(100)).payload
+        self.assertEqual(names[:4] + client.call(NUM_OF_DEFINED).payload, number(2) * 2)
+        self.assertEqual((b"web" in names, b"other" in names, b"secret" in names),
+                         (True, True, False))
+        self.virsh("start", "secret")
+        self.virsh("start", "web")
+        web = self.connect().lookupByName("web").ID()
+        self.assertEqual(client.call(LIST_IDS, number(100)).payload, number(1) + number(web))
+        self.assertEqual(client.call(NUM_OF_IDS).payload, number(1))
 
     def test_events_of_others_are_not_told(self):
         client = self.raw_as_nobody()
