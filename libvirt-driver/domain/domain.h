@@ -92,6 +92,8 @@ class Domain {
     std::unique_ptr<Running> running;
     // Somebody is to look at what its app kernel says, soon (Lifecycle::answer_soon()).
     std::atomic<bool> answer_due = false;
+    // Something of Running::pending was given up on: its answer may come at any time.
+    std::atomic<bool> awaits_answer = false;
 
   private:
     friend class Job;

@@ -411,7 +411,8 @@ backend::Status Lifecycle::status(const std::shared_ptr<Domain>& domain) {
     // Asking has silenced the watch, so what it would have told of is answered from here.
     const bool paused_itself =
         status.state == backend::State::paused && domain->view().state == VIR_DOMAIN_RUNNING;
-    if (has_ended(status.state) || paused_itself || has_reported(status.state) != domain->agent())
+    if (has_ended(status.state) || paused_itself || domain->awaits_answer ||
+        has_reported(status.state) != domain->agent())
         answer_soon(domain);
     return status;
 }

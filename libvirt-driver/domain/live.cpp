@@ -38,6 +38,8 @@ LiveChange::LiveChange(const Context& context, Lifecycle& lifecycle, const Job& 
     lifecycle.require_listening(job);
     news_ = context.backend.watch(uuid());
     last_ = context.backend.status(uuid());
+    if (job.domain().awaits_answer)  // it has come meanwhile, perhaps
+        settle();
     running().watch->disarm();
 }
 
@@ -85,8 +87,8 @@ LiveChange::Outcome LiveChange::ask(const backend::Ask& ask,
     const backend::Channel channel = channel_of(ask.what);
     const std::size_t at = index(channel);
     const milliseconds patience = context_.paths.app_patience;
-    Pending pending{context_.backend.request(uuid(), ask), ask, device};
     auto& slot = running().pending.at(at);
+    const Pending pending{context_.backend.request(uuid(), ask), ask, device};
     slot = pending;
     if (!wait_for_answer(at, pending.sequence, patience)) {
         log::warning(
@@ -94,8 +96,10 @@ LiveChange::Outcome LiveChange::ask(const backend::Ask& ask,
             "{} ms: the request is withdrawn",
             view().name, patience.count());
         context_.backend.withdraw(uuid(), channel);
-        if (!wait_for_answer(at, pending.sequence, patience / 4))
+        if (!wait_for_answer(at, pending.sequence, patience / 4)) {
+            job_.domain().awaits_answer = true;
             return {};
+        }
     }
     slot.reset();
     const backend::Answer& answer = last_.answers.at(at);

@@ -210,6 +210,8 @@ bool make_agree(const Context& context, const Job& job, const backend::Status& s
     Domain& domain = job.domain();
     Running& running = *domain.running;
     const std::vector<Pending> answered = take_answered(running, seen);
+    domain.awaits_answer =
+        std::ranges::any_of(running.pending, [](const auto& each) { return each.has_value(); });
     const backend::Status status =
         give_back(context, domain, seen) ? context.backend.status(domain.uuid()) : seen;
 

@@ -133,7 +133,13 @@ void FakeMachine::app_reports(const Uuid& uuid, const backend::AppStats& stats) 
 
 void FakeMachine::app_hangs(const Uuid& uuid, bool hangs) {
     const std::scoped_lock lock(mutex_);
-    find(uuid).hung = hangs;
+    Partition& partition = find(uuid);
+    partition.hung = hangs;
+    for (std::size_t channel = 0; !hangs && channel < backend::channels; channel++) {
+        const backend::Answer& answer = partition.status.answers.at(channel);
+        if (answer.done != answer.posted)
+            obey(partition, channel);  // at last
+    }
 }
 
 void FakeMachine::app_misses_nmi(const Uuid& uuid, unsigned cpus) {

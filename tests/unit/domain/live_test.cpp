@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <cerrno>
 #include <future>
 
@@ -118,6 +119,28 @@ TEST_F(LiveTest, AnIgnoredVcpuEndsInTime) {
     machine->app_answers(web, Request::cpu_add, {.silent = true});
     EXPECT_ERROR(driver->set_vcpus(web, {.vcpus = 2, .affect = live}), VIR_ERR_OPERATION_FAILED,
                  "it has 1 vCPUs now");  // it was withdrawn, and the app kernel said so
+    expect_books_agree(web);
+}
+
+TEST_F(LiveTest, ALateAnswerIsHeardWhoeverAsksMeanwhile) {
+    impatient();
+    const std::string dimm =
+        "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>";
+    const Uuid web = start("<vcpu>1</vcpu>", growing);
+    machine->app_hangs(web);
+    EXPECT_ERROR(driver->change_device(web, dimm, Driver::DeviceAction::attach, live),
+                 VIR_ERR_OPERATION_TIMEOUT, "does not answer");
+    std::atomic<bool> over = false;
+    auto asking = std::async(std::launch::async, [&] {
+        while (!over)
+            (void)driver->status(web);
+    });
+    machine->app_hangs(web, false);
+    EXPECT_TRUE(events.wait_for("web device dimm0 added"));
+    over = true;
+    asking.get();
+    EXPECT_THAT(view(web).live->memory_devices, SizeIs(1));
+    EXPECT_EQ(memory_mib(web), 384U);
     expect_books_agree(web);
 }
 
