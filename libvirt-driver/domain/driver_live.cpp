@@ -172,6 +172,7 @@ void Driver::set_vcpus(const Uuid& uuid, const VcpuCount& count) {
     if (count.vcpus == 0)
         bad("nvcpus in virDomainSetVcpusFlags must not be zero");
     const Job job(impl_->domains.find(uuid), "vcpus");
+    impl_->lifecycle.hear_late_answer(job);
     const DomainView view = job.domain().view();
     const Affect affect = resolve(view, count.affect);
     if (count.guest && count.vcpus > view.current().current_vcpus())
@@ -216,6 +217,7 @@ void Driver::set_vcpu(const Uuid& uuid, const CpuSet& vcpus, bool enable, const 
         bad("no vcpus selected for modification");
     const unsigned last = *std::max_element(vcpus.begin(), vcpus.end());
     const Job job(impl_->domains.find(uuid), "vcpu");
+    impl_->lifecycle.hear_late_answer(job);
     const DomainView view = job.domain().view();
     const Affect affect = resolve(view, wanted);
     if (affect.config)
@@ -248,6 +250,7 @@ void Driver::set_vcpu(const Uuid& uuid, const CpuSet& vcpus, bool enable, const 
 
 void Driver::pin_vcpu(const Uuid& uuid, unsigned vcpu, const CpuSet& cpus, const Affect& wanted) {
     const Job job(impl_->domains.find(uuid), "vcpupin");
+    impl_->lifecycle.hear_late_answer(job);
     const DomainView view = job.domain().view();
     const Affect affect = resolve(view, wanted);
     if (affect.config && vcpu >= view.persistent_definition->vcpus)
@@ -304,6 +307,7 @@ Driver::GuestVcpus Driver::guest_vcpus(const Uuid& uuid) {
 // its vCPU, with set_vcpu() and set_vcpus().
 void Driver::set_guest_vcpus(const Uuid& uuid, const CpuSet& vcpus, bool online) {
     const Job job(impl_->domains.find(uuid), "guest vcpus");
+    impl_->lifecycle.hear_late_answer(job);
     const GuestVcpus guest = guest_vcpus(uuid);
     const CpuSet missing = vcpus - guest.vcpus;
     for (const unsigned vcpu : vcpus& guest.vcpus)
@@ -333,6 +337,7 @@ void Driver::set_memory(const Uuid& uuid, std::uint64_t size_kib, bool maximum,
     if (size_kib == 0)
         bad("memory in virDomainSetMemoryFlags must not be zero");
     const Job job(impl_->domains.find(uuid), "memory");
+    impl_->lifecycle.hear_late_answer(job);
     const DomainView view = job.domain().view();
     const Affect affect = resolve(view, wanted);
     std::shared_ptr<Definition> config;
@@ -373,6 +378,7 @@ void Driver::change_device(const Uuid& uuid, const std::string& xml, DeviceActio
                            const Affect& wanted) {
     const MemoryDevice device = parse_memory_device(xml);
     const Job job(impl_->domains.find(uuid), "device");
+    impl_->lifecycle.hear_late_answer(job);
     const DomainView view = job.domain().view();
     const Affect affect = resolve(view, wanted);
     if (action == DeviceAction::update)  // qemuDomainChangeMemoryLiveValidateChange
@@ -411,6 +417,7 @@ void Driver::change_device(const Uuid& uuid, const std::string& xml, DeviceActio
 
 void Driver::detach_alias(const Uuid& uuid, const std::string& alias, const Affect& wanted) {
     const Job job(impl_->domains.find(uuid), "device");
+    impl_->lifecycle.hear_late_answer(job);
     const DomainView view = job.domain().view();
     const Affect affect = resolve(view, wanted);
     const auto find = [&alias](const Definition& definition) {

@@ -38,8 +38,16 @@ void Lifecycle::answer(const std::shared_ptr<Domain>& domain) noexcept {
         if (error.code() != VIR_ERR_NO_DOMAIN)
             log::error("domain '{}': {}", domain->subject(), error.what());
     } catch (const std::exception& error) {
+        domain->answer_due = false;
         log::error("domain '{}': {}", domain->subject(), error.what());
     }
+}
+
+void Lifecycle::hear_late_answer(const Job& job) {
+    Domain& domain = job.domain();
+    if (domain.running && domain.awaits_answer &&
+        settle(context_, job, context_.backend.status(domain.uuid())))
+        note_live(domain);
 }
 
 void Lifecycle::answer_end(const Job& job) {

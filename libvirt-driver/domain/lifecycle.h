@@ -108,7 +108,10 @@ class Lifecycle {
     void answer_soon(const std::shared_ptr<Domain>& domain);
     // Does what <watchdog> says if it still hangs as `seen` tells. Likewise.
     void answer_hang(const std::shared_ptr<Domain>& domain, const backend::Status& seen) noexcept;
-    // The same at once, for whoever holds the job.
+    // For who is going to read the books and change them: what its app kernel has done since a
+    // call gave up on it is in them, then. Throws as status(). REQUIRES: the job.
+    void hear_late_answer(const Job& job);
+    // What answer_soon() is for, at once. REQUIRES: the job.
     void answer_end(const Job& job);
 
     // Writes the live record of a running domain as it is now. A failure goes to the log: what

@@ -38,8 +38,6 @@ LiveChange::LiveChange(const Context& context, Lifecycle& lifecycle, const Job& 
     lifecycle.require_listening(job);
     news_ = context.backend.watch(uuid());
     last_ = context.backend.status(uuid());
-    if (job.domain().awaits_answer)  // it has come meanwhile, perhaps
-        settle();
     running().watch->disarm();
 }
 

@@ -212,8 +212,8 @@ void take_again(LiveChange& change, const std::vector<MemoryRange>& ranges) {
 
 void forget_device(LiveChange& change, const MemoryDevice& device) {
     change.edit([&device](Definition& live) {
-        std::erase(live.memory_devices, device);
-        live.memory_kib -= std::min(live.memory_kib, device.size_kib);
+        if (std::erase(live.memory_devices, device) > 0)
+            live.memory_kib -= std::min(live.memory_kib, device.size_kib);
     });
 }
 
