@@ -117,11 +117,10 @@ std::optional<host::CpuTimes> Driver::cpu_times(std::optional<unsigned> cpu) con
     impl_->node_times.look([this](const NodeTimes::See& see) {
         for (const auto& domain : impl_->domains.all()) {
             try {
-                const auto stats =
-                    domain->view().active() ? impl_->backend->stats(domain->uuid()) : std::nullopt;
-                if (stats)
-                    see(domain->uuid(), *stats);
-            } catch (const Error&) {  // it has just ended
+                const unsigned boots = impl_->lifecycle.status(domain).boots;
+                if (const auto stats = impl_->backend->stats(domain->uuid()))
+                    see(domain->id(), boots, *stats);
+            } catch (const Error&) {  // it is not active
             }
         }
     });

@@ -13,14 +13,10 @@ host::CpuTimes operator+(const host::CpuTimes& one, const host::CpuTimes& other)
             .iowait = one.iowait + other.iowait};
 }
 
-// A CPU is busy for as long as its app kernel says, and idle for the rest of the time that that
-// kernel is up.
-host::CpuTimes times_of(const backend::CpuTimes& cpu, std::uint64_t uptime_ns) {
-    const std::uint64_t kernel_ns = cpu.system_ns + cpu.irq_ns;
-    const std::uint64_t busy_ns = kernel_ns + cpu.user_ns;
-    return {.kernel = kernel_ns,
+host::CpuTimes times_of(const backend::CpuTimes& cpu) {
+    return {.kernel = cpu.system_ns + cpu.irq_ns,
             .user = cpu.user_ns,
-            .idle = uptime_ns - std::min(uptime_ns, busy_ns),
+            .idle = cpu.idle_ns,
             .iowait = 0};
 }
 
@@ -35,19 +31,20 @@ host::CpuTimes latest(const host::CpuTimes& before, const host::CpuTimes& now) {
 
 void NodeTimes::look(const std::function<void(const See& see)>& at_all) {
     const std::scoped_lock lock(mutex_);
-    at_all([this](const Uuid& uuid, const backend::AppStats& stats) { see(uuid, stats); });
+    at_all(
+        [this](int id, unsigned boots, const backend::AppStats& stats) { see(id, boots, stats); });
 }
 
-void NodeTimes::see(const Uuid& uuid, const backend::AppStats& stats) {
+void NodeTimes::see(int id, unsigned boots, const backend::AppStats& stats) {
     for (const backend::CpuTimes& times : stats.cpus) {
         Cpu& cpu = cpus_[times.cpu];
-        if (cpu.owner != uuid || stats.uptime_ns < cpu.uptime_ns) {
+        const std::pair owner(id, boots);
+        if (cpu.owner != owner) {
             cpu.past = cpu.past + cpu.present;
             cpu.present = {};
+            cpu.owner = owner;
         }
-        cpu.owner = uuid;
-        cpu.uptime_ns = stats.uptime_ns;
-        cpu.present = latest(cpu.present, times_of(times, stats.uptime_ns));
+        cpu.present = latest(cpu.present, times_of(times));
     }
 }
 
@@ -55,16 +52,18 @@ host::CpuTimes NodeTimes::of(unsigned cpu, const std::optional<host::CpuTimes>& 
     const std::scoped_lock lock(mutex_);
     Cpu& known = cpus_[cpu];
     if (host)
-        known.host = *host;
+        known.host = latest(known.host, *host);
     return known.host + known.past + known.present;
 }
 
-host::CpuTimes NodeTimes::of_all(const host::CpuTimes& host) const {
+// The kernel's sum may go back a little: it counts a CPU that is offline in another way.
+host::CpuTimes NodeTimes::of_all(const host::CpuTimes& host) {
     const std::scoped_lock lock(mutex_);
     host::CpuTimes sum = host;
     for (const auto& [number, cpu] : cpus_)
         sum = sum + cpu.past + cpu.present;
-    return sum;
+    all_ = latest(all_, sum);
+    return all_;
 }
 
 }  // namespace mk::domain

@@ -8,41 +8,41 @@
 // Thread-safe.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include "backend/backend.h"
 #include "host/usage.h"
-#include "util/uuid.h"
 
 namespace mk::domain {
 
 class NodeTimes {
   public:
-    // Tells what an app kernel says now, again and again; looks are in order.
-    using See = std::function<void(const Uuid& uuid, const backend::AppStats& stats)>;
+    // Tells what the app kernel of an active domain says now: `id` is the domain's, `boots` as
+    // backend::Status has it. Looks are in order.
+    using See = std::function<void(int id, unsigned boots, const backend::AppStats& stats)>;
     void look(const std::function<void(const See& see)>& at_all);
 
     // `host`: what the host's kernel has counted of this CPU; nullopt: it does not run it now.
     [[nodiscard]] host::CpuTimes of(unsigned cpu, const std::optional<host::CpuTimes>& host);
     // `host`: of all CPUs, those that it does not run now too.
-    [[nodiscard]] host::CpuTimes of_all(const host::CpuTimes& host) const;
+    [[nodiscard]] host::CpuTimes of_all(const host::CpuTimes& host);
 
   private:
     struct Cpu {
-        host::CpuTimes host;     // when it last ran it
-        host::CpuTimes past;     // of app kernels before
-        host::CpuTimes present;  // of `owner`, since its boot
-        std::optional<Uuid> owner;
-        std::uint64_t uptime_ns = 0;  // of `owner`: less than before, and it is another boot
+        host::CpuTimes host;                    // when it last ran it
+        host::CpuTimes past;                    // of app kernels before
+        host::CpuTimes present;                 // of `owner`
+        std::pair<int, unsigned> owner{-1, 0};  // id and boots
     };
-    void see(const Uuid& uuid, const backend::AppStats& stats);
+    void see(int id, unsigned boots, const backend::AppStats& stats);
 
-    mutable std::mutex mutex_;
+    std::mutex mutex_;
     std::map<unsigned, Cpu> cpus_;  // mutex_
+    host::CpuTimes all_;            // mutex_; what was told last
 };
 
 }  // namespace mk::domain
