@@ -211,6 +211,7 @@ void Store::rename(const std::string& old_name, const Definition& renamed) {
     if (store_files::exists(new_path)) {
         throw Error(VIR_ERR_OPERATION_FAILED, fmt::format("file {} already exists", new_path));
     }
+    bool old_goes = false;
     try {
         store_files::replace(journal, old_name + "\n" + renamed.name + "\n");
         save(renamed);
@@ -219,9 +220,10 @@ void Store::rename(const std::string& old_name, const Definition& renamed) {
                 store_files::link(new_path, autostart_path(renamed.name, which));
             }
         }
+        old_goes = store_files::exists(old_path);
         store_files::remove(old_path);
     } catch (const Error&) {
-        if (store_files::exists(old_path)) {
+        if (!old_goes || store_files::exists(old_path)) {
             for (const Autostart which : both_kinds) {
                 store_files::try_remove(autostart_path(renamed.name, which));
             }
