@@ -4,7 +4,6 @@
 // api/call.h and run on workers; what they do with a server they do on the loop thread.
 #pragma once
 
-#include <functional>
 #include <span>
 #include <string_view>
 
@@ -22,7 +21,6 @@ struct Call {
     const Administered& administered;
     rpc::Session& session;
     const Row& row;
-    std::function<void()> after_reply = {};
 };
 
 struct Row {

@@ -73,7 +73,7 @@ void set_daemon_timeout(Call& call, const admin_connect_set_daemon_timeout_args&
 
 void daemon_shutdown(Call& call, const admin_connect_daemon_shutdown_args&) {
     log::info("client {} shuts the daemon down", call.session.peer().pid);
-    call.after_reply = [&administered = call.administered] { administered.shut_down(); };
+    on_loop([&] { call.administered.shut_down(); });
 }
 
 const Row rows[] = {

@@ -36,11 +36,10 @@ rpc::Answer answer_call(const Administered& administered, rpc::Session& session,
     if (row == nullptr)
         throw Error(VIR_ERR_RPC, fmt::format("unknown procedure: {}", procedure));
     Call call{.administered = administered, .session = session, .row = *row};
-    std::string payload = row->handler(call, arguments).bytes;
-    rpc::Answer answer{.ok = true, .payload = std::move(payload), .after_reply = {}, .stream = {}};
-    if (call.after_reply)
-        answer.after_reply.push_back(std::move(call.after_reply));
-    return answer;
+    return {.ok = true,
+            .payload = row->handler(call, arguments).bytes,
+            .after_reply = {},
+            .stream = {}};
 }
 
 }  // namespace

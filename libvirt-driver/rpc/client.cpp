@@ -267,7 +267,7 @@ bool Client::end_streams() {
     for (auto& [key, stream] : streams_)
         stream->end();
     const std::lock_guard lock(mutex_);
-    return streams_.empty() && outgoing_.empty();
+    return streams_.empty() && outgoing_.empty() && running_ == 0;
 }
 
 void Client::begin_keepalive() {
