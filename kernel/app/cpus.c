@@ -29,8 +29,9 @@
 #define LOCAL_WAIT_SECONDS	10	/* with the lock of all CPU hotplug held */
 
 static DECLARE_WAIT_QUEUE_HEAD(window_news);
-static DEFINE_MUTEX(window_lock);	/* the three below, and our wish */
+static DEFINE_MUTEX(window_lock);	/* the four below, and our wish; not held to wait */
 static unsigned int window_users;
+static unsigned int window_waiters;
 static u32 last_wish;
 static bool window_stays;		/* a CPU may still be in it */
 static int starting = -1;		/* which CPU; the lock of all CPU hotplug */
@@ -69,21 +70,30 @@ static int wait_for_window(const struct mk_request_copy *request, unsigned int s
 	return window_is_lent() ? 0 : -ETIMEDOUT;
 }
 
-/* Borrows the window; @request: what for, if the host asked. */
+static bool window_is_wanted(void)
+{
+	return window_users || window_waiters || window_stays;
+}
+
+/* Borrows the window; @request: what for, if the host asked. Who waits keeps nobody waiting. */
 static int get_window(const struct mk_request_copy *request, unsigned int seconds)
 {
 	int ret;
 
 	mutex_lock(&window_lock);
-	if (!window_users && !window_stays) {
+	if (!window_is_wanted()) {
 		if (!++last_wish)
 			++last_wish;
 		wish(last_wish);
 	}
+	window_waiters++;
+	mutex_unlock(&window_lock);
 	ret = wait_for_window(request, seconds);
+	mutex_lock(&window_lock);
+	window_waiters--;
 	if (!ret)
 		window_users++;
-	else if (!window_users)
+	else if (!window_is_wanted())
 		wish(0);
 	mutex_unlock(&window_lock);
 	return ret;
@@ -92,7 +102,8 @@ static int get_window(const struct mk_request_copy *request, unsigned int second
 static void put_window(void)
 {
 	mutex_lock(&window_lock);
-	if (!--window_users && !window_stays)
+	window_users--;
+	if (!window_is_wanted())
 		wish(0);
 	mutex_unlock(&window_lock);
 }

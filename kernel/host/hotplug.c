@@ -196,8 +196,9 @@ static void return_one(const struct mk_taken_cpu *taken)
 	WRITE_ONCE(per_cpu(holder, taken->cpu), NULL);
 	cpumask_set_cpu(taken->cpu, &returning);
 	bring_online(taken);
-	cpumask_clear_cpu(taken->cpu, &owned);
+	/* first: who takes it next must find it guarded */
 	cpumask_clear_cpu(taken->cpu, &returning);
+	cpumask_clear_cpu(taken->cpu, &owned);
 }
 
 /* Checks a CPU of a list, and takes it unless it is a spare one. */

@@ -23,8 +23,8 @@
 
 /*
  * What the host page says of an NMI: enum mk_app_nmi of the caller's choice. That CPUs
- * are to hold stays said until they are to go on: a flood may be stopped at any moment,
- * and who asks for registers then gets those that holding saves.
+ * are to hold stays said until they are to go on: a flood may be stopped at any moment.
+ * Who asks for registers then gets those that holding saves; backtraces come to nothing.
  */
 static u32 tell(struct mk_partition *p, u32 op)
 {

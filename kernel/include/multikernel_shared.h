@@ -150,7 +150,7 @@ enum mk_app_nmi {
 /*
  * The word of an NMI: written before it is sent, as one 64 bit word (the operation
  * in the upper half), so that no CPU sees half of two. The sequence number rises by
- * one with each; a CPU has obeyed when mk_app_cpu.done is that number.
+ * one with each word; a CPU has obeyed when mk_app_cpu.done is that number.
  */
 static inline __u64 mk_nmi_pack(__u32 seq, __u32 op)
 {
