@@ -154,7 +154,8 @@ class Containment(Survivors):
         self._wait_for_state("crashed")
 
     def _hypervisor(self):
-        """It is destroyed in VM operation, which its CPUs leave before they are reset."""
+        """It is destroyed in VM operation. That its CPUs leave that first does not show: they
+        would obey INIT in SVM, and this machine has no VMX."""
         self._break("vm")
         self.web.wait_for("mk_test_hang: 2 CPUs in SVM operation")
 
