@@ -15,8 +15,9 @@ class Cycles(MachineTest):
             self._cycle(userspace=number % 10 == 0)
             self.assertEqual(self.online_cpus(), self.cpus)
         self.assert_free_again(before)
-        self.run_in(f"until [ $(ls /proc/$(pidof virtmultikerneld)/fd | wc -l) -le {descriptors} ]; "
-                    "do sleep 0.1; done")  # the last client may be on its way out
+        # The last client may be on its way out.
+        self.run_in(f"until [ $(ls /proc/$(pidof virtmultikerneld)/fd | wc -l) -le {descriptors} ]"
+                    "; do sleep 0.1; done")
 
     def _descriptors(self):
         return len(self.run_in("ls /proc/$(pidof virtmultikerneld)/fd").split())
