@@ -14,17 +14,23 @@ from raw import ERROR, GET_TYPE, OK, number, string
 SET_VCPUS = 199  # REMOTE_PROC_DOMAIN_SET_VCPUS_FLAGS
 
 
-class PriorityWorkers(AdminTest):
-    daemon_conf = "min_workers = 1\nmax_workers = 1\nprio_workers = 1\nlog_level = 2\n"
-
-    @contextlib.contextmanager
-    def long_call(self):
-        """A call that waits for an app kernel that never answers."""
+class HangTest(AdminTest):
+    def start_and_hang(self):
+        """web's app kernel answers nothing any more, nor brings up its second vCPU."""
         self.start(vcpus="<vcpu current='1'>2</vcpu>")
         with self.terminal("console", "web") as console:
             console.expect_exact("userspace is up\r\n# ")
             console.send("hang\r")
             console.expect_exact("hang\r\n")
+
+
+class PriorityWorkers(HangTest):
+    daemon_conf = "min_workers = 1\nmax_workers = 1\nprio_workers = 1\nlog_level = 2\n"
+
+    @contextlib.contextmanager
+    def long_call(self):
+        """A call that waits for an app kernel that never answers."""
+        self.start_and_hang()
         with subprocess.Popen(["virsh", "-c", self.daemon.uri(), "setvcpus", "web", "2", "--live"],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, env=self.environment()) as long:
@@ -53,15 +59,11 @@ class PriorityWorkers(AdminTest):
             self.assertNotEqual(long.wait(LIMIT_S), 0)
 
 
-class ClientRequests(AdminTest):
+class ClientRequests(HangTest):
     daemon_conf = "max_client_requests = 1\n"
 
     def test_next_call_of_a_client_waits_and_nobody_elses(self):
-        self.start(vcpus="<vcpu current='1'>2</vcpu>")
-        with self.terminal("console", "web") as console:
-            console.expect_exact("userspace is up\r\n# ")
-            console.send("hang\r")
-            console.expect_exact("hang\r\n")
+        self.start_and_hang()
         client, domain = self.served(), self.connect().lookupByName("web")
         client.ask(SET_VCPUS, string(b"web") + domain.UUID() + number(domain.ID()) + number(2)
                    + number(libvirt.VIR_DOMAIN_AFFECT_LIVE))  # never answered by the app kernel

@@ -21,6 +21,14 @@ constexpr Affect live{.live = true};
 constexpr Affect config{.config = true};
 constexpr Affect both{.live = true, .config = true};
 
+const std::string growing = "<maxMemory slots='2' unit='MiB'>1024</maxMemory>";
+
+std::string dimm_of(unsigned size_mib) {
+    return "<memory model='dimm'><target><size unit='MiB'>" + std::to_string(size_mib) +
+           "</size><node>0</node></target></memory>";
+}
+const std::string dimm = dimm_of(128);
+
 struct LiveTest : test::DriverFixture {
     using DriverFixture::DriverFixture;
     Uuid start(const std::string& vcpus, const std::string& more = {}) {
@@ -41,6 +49,15 @@ struct LiveTest : test::DriverFixture {
         app_patience = std::chrono::milliseconds(200);
         start_daemon();
     }
+    // A domain whose app kernel did not answer when it was offered `dimm`.
+    Uuid start_and_offer_while_it_hangs() {
+        impatient();
+        const Uuid web = start("<vcpu>1</vcpu>", growing);
+        machine->app_hangs(web);
+        EXPECT_ERROR(driver->change_device(web, dimm, Driver::DeviceAction::attach, live),
+                     VIR_ERR_OPERATION_TIMEOUT, "does not answer");
+        return web;
+    }
     unsigned vcpus(const Uuid& uuid) const { return view(uuid).live->current_vcpus(); }
     std::uint64_t memory_mib(const Uuid& uuid) const {
         return view(uuid).live->current_memory_kib / mib;
@@ -51,8 +68,6 @@ struct LiveTest : test::DriverFixture {
         EXPECT_EQ(machine->memory_in_use_kib(), view(uuid).live->current_memory_kib);
     }
 };
-
-const std::string growing = "<maxMemory slots='2' unit='MiB'>1024</maxMemory>";
 
 TEST_F(LiveTest, VcpusComeAndGo) {
     const Uuid web = start("<vcpu current='1'>4</vcpu>");
@@ -123,13 +138,7 @@ TEST_F(LiveTest, AnIgnoredVcpuEndsInTime) {
 }
 
 TEST_F(LiveTest, ALateAnswerIsHeardWhoeverAsksMeanwhile) {
-    impatient();
-    const std::string dimm =
-        "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>";
-    const Uuid web = start("<vcpu>1</vcpu>", growing);
-    machine->app_hangs(web);
-    EXPECT_ERROR(driver->change_device(web, dimm, Driver::DeviceAction::attach, live),
-                 VIR_ERR_OPERATION_TIMEOUT, "does not answer");
+    const Uuid web = start_and_offer_while_it_hangs();
     std::atomic<bool> over = false;
     auto asking = std::async(std::launch::async, [&] {
         while (!over)
@@ -253,10 +262,7 @@ TEST_F(LiveTest, ANewDaemonKnowsADomainThatGotALittleMoreThanItsMaximum) {
     const Uuid web = driver->define(xml, false).uuid;
     driver->start(web, {});
     wait_until_running(web);
-    driver->change_device(
-        web,
-        "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>",
-        Driver::DeviceAction::attach, live);
+    driver->change_device(web, dimm, Driver::DeviceAction::attach, live);
     const int id = view(web).id;
     stop_daemon();
     start_daemon();
@@ -301,8 +307,6 @@ TEST_F(LiveTest, TheBalloonIsNotHeldToBlocks) {
 }
 
 TEST_F(LiveTest, AResetKeepsWhatADomainHas) {
-    const std::string dimm =
-        "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>";
     const Uuid web = start("<vcpu current='1'>2</vcpu>", growing);
     driver->set_vcpus(web, {.vcpus = 2, .affect = live});
     driver->set_memory(web, 384 * mib, false, live);
@@ -322,13 +326,7 @@ TEST_F(LiveTest, AResetKeepsWhatADomainHas) {
 }
 
 TEST_F(LiveTest, AResetKeepsADeviceThatAHungAppKernelWasOfferedAndNoneThatItRefused) {
-    impatient();
-    const std::string dimm =
-        "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>";
-    const Uuid web = start("<vcpu>1</vcpu>", growing);
-    machine->app_hangs(web);
-    EXPECT_ERROR(driver->change_device(web, dimm, Driver::DeviceAction::attach, live),
-                 VIR_ERR_OPERATION_TIMEOUT, "does not answer");
+    const Uuid web = start_and_offer_while_it_hangs();
     driver->reset(web);
     wait_until_running(web);
     EXPECT_TRUE(events.wait_for("web device dimm0 added"));
@@ -357,10 +355,9 @@ TEST_F(LiveTest, MemoryThatIsGivenUpInPartStaysGivenUp) {
 }
 
 TEST_F(LiveTest, MemoryDevicesAreAttachedAndDetached) {
-    const std::string dimm =
-        "<memory model='dimm'><target><size unit='MiB'>200</size><node>0</node></target></memory>";
+    const std::string odd = dimm_of(200);
     const Uuid web = start("<vcpu>1</vcpu>", growing);
-    driver->change_device(web, dimm, Driver::DeviceAction::attach, live);
+    driver->change_device(web, odd, Driver::DeviceAction::attach, live);
     ASSERT_THAT(view(web).live->memory_devices, SizeIs(1));
     EXPECT_EQ(view(web).live->memory_devices[0].size_kib, 256 * mib);  // whole blocks
     EXPECT_EQ(memory_mib(web), 512U);
@@ -387,10 +384,9 @@ TEST_F(LiveTest, MemoryDevicesAreAttachedAndDetached) {
 }
 
 TEST_F(LiveTest, AMemoryDeviceThatIsGivenUpInPartIsSmaller) {
-    const std::string dimm =
-        "<memory model='dimm'><target><size unit='MiB'>256</size><node>0</node></target></memory>";
+    const std::string large = dimm_of(256);
     const Uuid web = start("<vcpu>1</vcpu>", growing);
-    driver->change_device(web, dimm, Driver::DeviceAction::attach, live);
+    driver->change_device(web, large, Driver::DeviceAction::attach, live);
     machine->app_answers(web, Request::memory_remove, {.error = EBUSY, .done_kib = 128 * mib});
     EXPECT_ERROR(driver->detach_alias(web, "dimm0", live), VIR_ERR_OPERATION_FAILED,
                  "cannot be detached");
