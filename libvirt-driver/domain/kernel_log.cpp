@@ -19,13 +19,12 @@ namespace {
 
 constexpr std::chrono::seconds patience{10};
 
-// The last line without its time: a console that shows it has shown what is before it.
-std::string_view last_words(std::string_view text) {
+// With its time: a console that shows it has shown what is before it. Without, the end of a
+// backtrace looks like that of another.
+std::string_view last_line(std::string_view text) {
     while (text.ends_with('\n'))
         text.remove_suffix(1);
-    text = text.substr(text.rfind('\n') + 1);
-    const auto time_ends = text.find("] ");
-    return time_ends == std::string_view::npos ? text : text.substr(time_ends + 2);
+    return text.substr(text.rfind('\n') + 1);
 }
 
 }  // namespace
@@ -45,7 +44,7 @@ void Lifecycle::append_kernel_log(const Job& job, std::string_view why) noexcept
                       why, log.text)
                 : fmt::format("\r\n[{}; no kernel log could be read from its memory: {}]\r\n", why,
                               log.missing);
-        domain.running->console->note(note, std::string(last_words(log.text)));
+        domain.running->console->note(note, std::string(last_line(log.text)));
     } catch (const std::exception& error) {
         log::warning("the kernel log of domain '{}' cannot be read from its memory: {}",
                      domain.subject(), error.what());

@@ -269,14 +269,16 @@ class MachineTest(unittest.TestCase):
     # -- afterwards ---------------------------------------------------------------------------
 
     def _remove_domains(self):
-        # As few programs as can be: in emulation, virsh takes most of a second to begin.
+        # As few programs as can be: in emulation, virsh takes most of a second to begin. The logs
+        # too: the next test reads what its own app kernels said.
         self.run_in(f"""
             virsh="virsh --quiet -c {URI}"
             words=$(for name in $($virsh list --name); do echo "destroy $name;"; done
                     for name in $($virsh list --all --persistent --name); do
                         echo "undefine $name;"
                     done)
-            [ -z "$words" ] || $virsh "$words" """)
+            [ -z "$words" ] || $virsh "$words" || exit 1
+            rm -f /var/log/libvirt/multikernel/*.log* """)
 
     def _remove_partitions(self):
         self.script("""
