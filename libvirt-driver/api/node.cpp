@@ -9,6 +9,7 @@
 #include "api/encode.h"
 #include "api/table.h"
 #include "host/usage.h"
+#include "protocol/compat_libvirt.h"
 
 namespace mk::api {
 
@@ -72,6 +73,8 @@ void node_get_memory_stats(Call&, const remote_node_get_memory_stats_args& args,
         fields.emplace_back(VIR_NODE_MEMORY_STATS_BUFFERS, *usage->buffers_kib);
     if (usage->cached_kib)
         fields.emplace_back(VIR_NODE_MEMORY_STATS_CACHED, *usage->cached_kib);
+    if (usage->available_kib)
+        fields.emplace_back(protocol::memory_stats_available, *usage->available_kib);
     encode_fields(fields, args.nparams, "virNodeGetMemoryStats", ret);
 }
 

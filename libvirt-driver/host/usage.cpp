@@ -52,7 +52,8 @@ MemoryUsage parse_memory(const std::string& text, const std::string& path) {
     return {.total_kib = *total,
             .free_kib = *free,
             .buffers_kib = value_kib(text, "Buffers"),
-            .cached_kib = value_kib(text, "Cached")};
+            .cached_kib = value_kib(text, "Cached"),
+            .available_kib = value_kib(text, "MemAvailable")};
 }
 
 }  // namespace

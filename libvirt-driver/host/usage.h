@@ -33,6 +33,7 @@ struct MemoryUsage {
     // Known of the whole machine only.
     std::optional<std::uint64_t> buffers_kib;
     std::optional<std::uint64_t> cached_kib;
+    std::optional<std::uint64_t> available_kib;
 };
 
 // Throws as cpu_times().

@@ -9,4 +9,7 @@ namespace mk::protocol {
 inline constexpr int event_id_vcpu_removed = 28;  // libvirt 12.4
 inline constexpr int event_id_last = 29;          // channel-lifecycle, libvirt 12.4
 
+// Of virNodeGetMemoryStats, what could be had without swapping; libvirt 12.8 tells it.
+inline constexpr const char* memory_stats_available = "available";
+
 }  // namespace mk::protocol

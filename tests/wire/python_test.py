@@ -37,7 +37,8 @@ class Python(WireTest):
         self.assertEqual((present, len(map_), online), (8, 8, 8))
         self.assertGreater(connection.getFreeMemory(), 0)
         self.assertEqual(connection.getMaxVcpus(None), 7)
-        self.assertEqual(set(connection.getMemoryStats(-1)), {"total", "free", "buffers", "cached"})
+        self.assertEqual(set(connection.getMemoryStats(-1)),
+                         {"total", "free", "buffers", "cached", "available"})
         self.assertEqual(connection.listAllDomains(), [])
 
     def test_life(self):
