@@ -79,6 +79,13 @@ void domain_block_resize(Call& call, const remote_domain_block_resize_args& args
     no_disk(args.disk);
 }
 
+void domain_get_block_job_info(Call& call, const remote_domain_get_block_job_info_args& args,
+                               remote_domain_get_block_job_info_ret&) {
+    require_not_empty(args.path, "disk", "virDomainGetBlockJobInfo");
+    require_active(find(call, args.dom));
+    throw Error(VIR_ERR_INVALID_ARG, fmt::format("disk '{}' not found in domain", args.path));
+}
+
 void domain_set_block_threshold(Call& call, const remote_domain_set_block_threshold_args& args) {
     require_active(find(call, args.dom));
     throw Error(VIR_ERR_INVALID_ARG, fmt::format("failed to find disk '{}'", args.dev));
@@ -134,6 +141,8 @@ const Row rows[] = {
     row<domain_get_block_info>(REMOTE_PROC_DOMAIN_GET_BLOCK_INFO),
     row<domain_block_peek>(REMOTE_PROC_DOMAIN_BLOCK_PEEK),
     row<domain_block_resize>(REMOTE_PROC_DOMAIN_BLOCK_RESIZE, VIR_DOMAIN_BLOCK_RESIZE_BYTES),
+    row<domain_get_block_job_info>(REMOTE_PROC_DOMAIN_GET_BLOCK_JOB_INFO,
+                                   VIR_DOMAIN_BLOCK_JOB_INFO_BANDWIDTH_BYTES),
     row<domain_set_block_threshold>(REMOTE_PROC_DOMAIN_SET_BLOCK_THRESHOLD),
     row<domain_set_block_io_tune>(REMOTE_PROC_DOMAIN_SET_BLOCK_IO_TUNE, affect_flags),
     row<domain_get_block_io_tune>(REMOTE_PROC_DOMAIN_GET_BLOCK_IO_TUNE,

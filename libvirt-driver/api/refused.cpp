@@ -121,7 +121,6 @@ constexpr std::array refusals = std::to_array<Refusal>({
     action(REMOTE_PROC_DOMAIN_BLOCK_COMMIT, no_block_job),
     action(REMOTE_PROC_DOMAIN_BLOCK_JOB_ABORT, no_block_job),
     action(REMOTE_PROC_DOMAIN_BLOCK_JOB_SET_SPEED, no_block_job),
-    query(REMOTE_PROC_DOMAIN_GET_BLOCK_JOB_INFO, no_block_job),
     action(REMOTE_PROC_DOMAIN_SET_THROTTLE_GROUP, no_block_job),
     action(REMOTE_PROC_DOMAIN_DEL_THROTTLE_GROUP, no_block_job),
 

@@ -47,7 +47,7 @@ std::string Driver::domain_capabilities(const DomainCapabilitiesQuery& query) co
 std::vector<unsigned> Driver::Impl::cells(int first, unsigned count) const {
     const auto last = static_cast<int>(topology.nodes.back().id);
     if (first < 0 || first > last)
-        throw Error(VIR_ERR_INVALID_ARG,
+        throw Error(VIR_ERR_INTERNAL_ERROR,
                     fmt::format("start cell {} out of range (0-{})", first, last));
     std::vector<unsigned> cells;
     for (int node = first; node <= last && cells.size() < count; ++node)

@@ -153,10 +153,10 @@ void read_vcpus(const xmlNode* root, Definition& out) {
     const auto current = vcpu != nullptr ? xml_attribute(vcpu, "current") : std::nullopt;
     const auto online = current ? number<unsigned>(*current, "domain/vcpu@current") : out.vcpus;
     if (online > out.vcpus) {
-        // libvirt's words, virDomainDefSetVcpus
-        throw Error(VIR_ERR_XML_ERROR,
-                    fmt::format("maxvcpus must not be less than current vcpus ({} < {})", out.vcpus,
-                                online));
+        throw Error(VIR_ERR_CONFIG_UNSUPPORTED,
+                    fmt::format("maximum vCPU count must not be less than current vCPU count "
+                                "({} < {})",
+                                out.vcpus, online));
     }
     for (unsigned id = online; id < out.vcpus; id++) {
         out.offline_vcpus.insert(id);

@@ -119,8 +119,8 @@ class Pages(WireTest):
         self.assertIn("4KiB: ", self.virsh("freepages", "--all"))
         self.assertIn("page size 1048576 is not available on node 0",
                       self.virsh_fails("freepages", "--cellno", "0", "--pagesize", "1GiB"))
-        self.assert_code(libvirt.VIR_ERR_INVALID_ARG, connection.getFreePages, [4], 1, 1)
-        self.assert_code(libvirt.VIR_ERR_INVALID_ARG, connection.getFreePages, [4], -1, 1)
+        self.assert_code(libvirt.VIR_ERR_INTERNAL_ERROR, connection.getFreePages, [4], 1, 1)
+        self.assert_code(libvirt.VIR_ERR_INTERNAL_ERROR, connection.getFreePages, [4], -1, 1)
 
     def test_pools_grow_and_shrink(self):
         self.virsh("allocpages", "2MiB", "16", "--cellno", "0")

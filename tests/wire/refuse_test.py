@@ -117,7 +117,7 @@ class Queries(WireTest):
 
     def test_the_rest_is_no_support_in_libvirts_words(self):
         for function, arguments in (("fsInfo", ()), ("authorizedSSHKeysGet", ("root",)),
-                                    ("blockJobInfo", ("vda",)), ("securityLabel", ())):
+                                    ("securityLabel", ())):
             with self.subTest(function=function):
                 message = self.assert_code(libvirt.VIR_ERR_NO_SUPPORT,
                                            getattr(self.domain, function), *arguments)
