@@ -129,6 +129,9 @@ void Reconciler::adopt(const Uuid& uuid) {
         survivor.cpus = record ? record->details.cpus : status.cpus;
         if (record)
             survivor.known_cpus = record->details.known_cpus;
+        // Not on record, or not yet in the version that wrote it: those that it has, at least.
+        for (const unsigned cpu : status.cpus)
+            survivor.known_cpus.insert(cpu);
         take_over(job, survivor, status, record ? &*record : nullptr);
     } catch (const Error&) {
         if (!domain->running)

@@ -6,6 +6,7 @@ and no mount outlives the test.
 """
 
 import os
+import re
 import subprocess
 
 import libvirt
@@ -65,6 +66,27 @@ class Files(WireTest):
         self.assertEqual(self.state(), "running (booted)")
         self.virsh("destroy", "web")
         self.assertFalse(record.exists())
+
+    def test_state_of_the_previous_version_is_taken_over(self):
+        self.start("web", vcpus="<vcpu current='1'>2</vcpu>")
+        self.daemon.kill()
+        # as in tests/data/store/first-light: where the console stood was in the record then
+        state = self.daemon.sandbox / "run"
+        [console] = state.glob("*.console")
+        console.unlink()
+        record = state / "web.xml"
+        old, count = re.subn(r" known='[^']*'(.*? tty='[^']*')", r"\1 console='0'",
+                             record.read_text(encoding="utf-8"))
+        self.assertEqual(count, 1)
+        record.write_text(old, encoding="utf-8")
+        self.daemon.start()
+        self.assertEqual(self.state(), "running (booted)")
+        self.assertIn("no core is free: a whole one of CPUs 1 is wanted",
+                      self.virsh_fails("setvcpus", "web", "2", "--live"))
+        self.assertNotIn("warning", self.daemon.log_text())
+        self.virsh("destroy", "web")
+        self.assertEqual(self.names(), ["web"])
+        self.virsh("start", "web")
 
     def test_edit_by_hand_is_what_the_next_daemon_reads(self):
         self.define("web")
