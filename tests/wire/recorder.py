@@ -5,6 +5,7 @@ For what a real one does not tell: how the relay introduces itself. relay_test.p
 """
 
 import collections
+import contextlib
 import select
 import socket
 import socketserver
@@ -75,8 +76,9 @@ class Recorder:
                     status = ERROR if procedure in refuses else OK
                     if status == ERROR:
                         reply = error(3, b"no such thing here")
-                    self.request.sendall(frame(procedure, reply, type_=REPLY, serial=serial,
-                                               status=status))
+                    with contextlib.suppress(ConnectionError):  # hang_up(), or its daemon ended
+                        self.request.sendall(frame(procedure, reply, type_=REPLY, serial=serial,
+                                                   status=status))
 
         for name in names:
             server = socketserver.ThreadingUnixStreamServer(str(folder / name), Handler)
