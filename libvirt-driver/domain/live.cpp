@@ -80,6 +80,15 @@ bool LiveChange::wait_for_answer(std::size_t channel, std::uint32_t sequence,
     }
 }
 
+std::uint64_t LiveChange::used_kib() {
+    return domain::used_kib(running(), status());
+}
+
+void LiveChange::require_answered(backend::Channel channel) const {
+    if (running().pending.at(index(channel)))
+        throw Error(VIR_ERR_RESOURCE_BUSY, "the app kernel has not taken the last request yet");
+}
+
 LiveChange::Outcome LiveChange::ask(const backend::Ask& ask,
                                     const std::optional<MemoryDevice>& device) {
     const backend::Channel channel = channel_of(ask.what);

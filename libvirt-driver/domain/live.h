@@ -43,6 +43,9 @@ class LiveChange {
         [[nodiscard]] bool done() const noexcept { return answered && error == 0; }
         [[nodiscard]] std::string why() const;
     };
+    // Throws VIR_ERR_RESOURCE_BUSY while the last request is not answered: before anything is taken
+    // for the next one.
+    void require_answered(backend::Channel channel) const;
     // Posts a request and waits; what is not answered in time stays in Running::pending.
     Outcome ask(const backend::Ask& ask, const std::optional<MemoryDevice>& device = {});
     // Brings the books up to date and saves the live record.
@@ -52,6 +55,8 @@ class LiveChange {
     template <typename Work>
     void attempt(AuditResource resource, std::uint64_t wanted, const Work& work) {
         try {
+            require_answered(resource == AuditResource::vcpu ? backend::Channel::cpu
+                                                             : backend::Channel::memory);
             work();
         } catch (const Error&) {
             audit_failure(resource, wanted);
@@ -59,6 +64,8 @@ class LiveChange {
         }
     }
     [[nodiscard]] backend::Status status();
+    // What its app kernel has now.
+    [[nodiscard]] std::uint64_t used_kib();
     // The unit in which its memory moves; 0: its app kernel has not said yet.
     [[nodiscard]] std::uint64_t block_kib() const noexcept { return last_.block_kib; }
 

@@ -113,7 +113,7 @@ struct Granularity {
 };
 
 void grow(LiveChange& change, std::uint64_t size_kib, const Granularity& in) {
-    const auto have = [&change] { return used_kib(change.status()); };
+    const auto have = [&change] { return change.used_kib(); };
     const Outcome deflated =
         settled(change, [&] { return deflate(change, round_up(size_kib - have(), in.align_kib)); });
     if (!deflated.done())
@@ -177,7 +177,7 @@ Outcome inflate(LiveChange& change, std::uint64_t size_kib) {
 
 void shrink(LiveChange& change, std::uint64_t size_kib, const Granularity& in) {
     const auto too_many = [&] {
-        const std::uint64_t have_kib = used_kib(change.status());
+        const std::uint64_t have_kib = change.used_kib();
         return have_kib > size_kib ? (have_kib - size_kib) / in.align_kib * in.align_kib : 0;
     };
     Outcome outcome = settled(change, [&] { return take_added(change, too_many(), in.block_kib); });
@@ -291,7 +291,7 @@ void unplug(LiveChange& change, const MemoryDevice& device) {
 void resize_memory(LiveChange& change, std::uint64_t size_kib) {
     const Granularity in{.block_kib = block_of(change),
                          .align_kib = change.context().backend.limits().memory_align_kib};
-    const std::uint64_t have_kib = used_kib(change.status());
+    const std::uint64_t have_kib = change.used_kib();
     change.attempt(AuditResource::mem, size_kib, [&] {
         if (size_kib > have_kib)
             grow(change, size_kib, in);

@@ -137,6 +137,7 @@ void move_vcpu(LiveChange& change, unsigned vcpu, const CpuSet& cpus) {
                     fmt::format("vCPU 0 stays on CPU {} while the domain runs: it is the one that "
                                 "its app kernel booted on, which x86 cannot take offline",
                                 *old_cpu));
+    change.require_answered(backend::Channel::cpu);
     const unsigned new_cpu = take_cpu(change, cpus);
     LiveChange::Outcome outcome;
     try {

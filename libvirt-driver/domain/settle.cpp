@@ -130,8 +130,7 @@ void settle_vcpus(const std::map<unsigned, unsigned>& by_vcpu, Definition& live,
         details.cpus.push_back(cpu);
 }
 
-void settle_memory(const backend::Status& status, std::uint64_t align_kib, Definition& live) {
-    const std::uint64_t now_kib = used_kib(status);
+void settle_memory(std::uint64_t now_kib, std::uint64_t align_kib, Definition& live) {
     // A start rounds up what a definition says; that is no change.
     if (now_kib < live.current_memory_kib || now_kib - live.current_memory_kib >= align_kib)
         live.current_memory_kib = now_kib;
@@ -220,7 +219,7 @@ bool make_agree(const Context& context, const Job& job, const backend::Status& s
     auto live = std::make_shared<Definition>(*before.live);
     const auto gone = drop_devices(status, *live);
     const auto added = add_devices(answered, status, *live);
-    settle_memory(status, context.backend.limits().memory_align_kib, *live);
+    settle_memory(used_kib(running, status), context.backend.limits().memory_align_kib, *live);
     std::erase_if(running.meant_for, [&status](const auto& entry) {
         return std::count(status.cpus.begin(), status.cpus.end(), entry.first) == 0;
     });
@@ -259,11 +258,16 @@ host::Holding holding_of(const backend::Status& status) {
     return holding;
 }
 
-std::uint64_t used_kib(const backend::Status& status) {
+std::uint64_t used_kib(const Running& running, const backend::Status& status) {
+    const auto& asked = running.pending.at(index(Channel::memory));
+    const bool grows = asked && asked->ask.what == Request::memory_add;
+    const bool deflates = asked && asked->ask.what == Request::balloon &&
+                          asked->ask.size_kib < status.balloon_kib;
     std::uint64_t sum = 0;
     for (const backend::MemoryRange& range : status.memory)
-        sum += in_use(range.use) ? range.size_kib : 0;
-    return sum;
+        if (in_use(range.use) && !(grows && range.start_kib == asked->ask.start_kib))
+            sum += range.size_kib;
+    return deflates ? sum - std::min(sum, status.balloon_kib - asked->ask.size_kib) : sum;
 }
 
 bool settle(const Context& context, const Job& job, const backend::Status& seen) {

@@ -17,8 +17,8 @@ namespace mk::domain {
 // All that a partition owns.
 [[nodiscard]] host::Holding holding_of(const backend::Status& status);
 
-// What of it the app kernel has, KiB.
-[[nodiscard]] std::uint64_t used_kib(const backend::Status& status);
+// What of it the app kernel has, KiB: not what it was asked to take and says nothing about.
+[[nodiscard]] std::uint64_t used_kib(const Running& running, const backend::Status& status);
 
 // A memory device that has come. That the domain uses more memory is settle()'s to find.
 void add_device(Definition& live, const MemoryDevice& device);

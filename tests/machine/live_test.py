@@ -183,3 +183,21 @@ class Hotplug(MachineTest):
         self.assertEqual(console.total_kib(), before)
         self.virsh("setmem", "web", "256M", "--live")  # the balloon
         self.assertIn(f"Used memory:    {256 * 1024} KiB", self.virsh("dominfo", "web"))
+
+    def test_what_one_that_hangs_is_asked_for_ends_in_an_error(self):
+        console = self.start("web", vcpus=2, vcpu_attributes=" current='1'", memory_mib=384,
+                             initrd=self.initrd_with_hang_module(),
+                             more="<maxMemory slots='2' unit='MiB'>768</maxMemory>")
+        console.command("insmod /mk_test_hang.ko")
+        console.type("echo hang-all >/sys/module/mk_test_hang/parameters/how")
+        console.wait_for("mk_test_hang: hang-all")
+        for words in (("setvcpus", "web", "2"), ("setmem", "web", "512M")):
+            self.refused(*words, "--live", saying=["its app kernel does not answer"])
+        self.assertEqual(self.count("--live", "--active"), 1)
+        self.assertIn(f"Used memory:    {384 * 1024} KiB", self.virsh("dominfo", "web"))
+        self.virsh("reset", "web")
+        console = console.comes_up_again()
+        self.virsh("setvcpus", "web", "2", "--live")
+        self.virsh("setmem", "web", "512M", "--live")
+        self.assertEqual(console.command("nproc"), "2")
+        self.assertIn(f"Used memory:    {512 * 1024} KiB", self.virsh("dominfo", "web"))

@@ -120,7 +120,9 @@ void FakeBackend::stop(const Uuid& uuid) {
     partition.status.app.reset();
     for (auto& range : partition.status.memory)
         if (range.use == backend::Use::given)
-            range.use = backend::Use::taken;
+            range.use =
+                partition.offered.count(range.id) != 0 ? backend::Use::boot : backend::Use::taken;
+    partition.offered.clear();
     machine_->set_state(partition, State::stopped);
     machine_->end_consoles(partition);
 }

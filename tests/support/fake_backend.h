@@ -100,6 +100,7 @@ class FakeMachine {
         bool lost_on_stop = false;
         std::map<backend::Request, Manners> manners;
         std::array<backend::Ask, backend::channels> asks{};
+        std::set<unsigned> offered;  // ids of ranges that its balloon may give back to it
         std::optional<backend::AppStats> stats;
         unsigned deaf_cpus = 0;
         unsigned last_id = 0;

@@ -192,8 +192,9 @@ void FakeMachine::obey(Partition& partition, std::size_t channel) {
             if (size_kib > status.balloon_kib)
                 inflate(status, size_kib - status.balloon_kib);
             for (auto& range : status.memory)
-                if (size_kib < status.balloon_kib && range.use == Use::taken)
+                if (partition.offered.count(range.id) != 0)
                     range.use = Use::boot;
+            partition.offered.clear();
             status.balloon_kib = size_kib;
             break;
         case Request::cpu_add:
@@ -308,6 +309,12 @@ std::uint32_t FakeBackend::request(const Uuid& uuid, const backend::Ask& ask) {
     for (auto& range : status.memory)
         if (ask.what == Request::memory_add && range.start_kib == ask.start_kib)
             range.use = Use::given;
+    for (auto& range : status.memory)
+        if (ask.what == Request::balloon && ask.size_kib < status.balloon_kib &&
+            range.use == Use::taken) {
+            range.use = Use::given;
+            partition.offered.insert(range.id);
+        }
     machine_->asked_.push_back(ask);
     partition.asks.at(channel) = ask;
     const std::uint32_t sequence = ++answer.posted;

@@ -137,6 +137,33 @@ TEST_F(LiveTest, AnIgnoredVcpuEndsInTime) {
     expect_books_agree(web);
 }
 
+TEST_F(LiveTest, MemoryThatAHungAppKernelWasOfferedIsNotItsAndIsOfferedOnce) {
+    impatient();
+    const Uuid web = start("<vcpu>1</vcpu>", growing);
+    machine->app_hangs(web);
+    EXPECT_ERROR(driver->set_memory(web, 512 * mib, false, live), VIR_ERR_OPERATION_TIMEOUT,
+                 "it has 262144 KiB now");
+    EXPECT_EQ(memory_mib(web), 256U);
+    EXPECT_EQ(view(web).live->memory_kib, 256 * mib);
+    const std::uint64_t free_kib = driver->free_memory_kib();
+    EXPECT_ERROR(driver->set_memory(web, 512 * mib, false, live), VIR_ERR_RESOURCE_BUSY,
+                 "has not taken the last request yet");
+    EXPECT_ERROR(driver->change_device(web, dimm, Driver::DeviceAction::attach, live),
+                 VIR_ERR_RESOURCE_BUSY, "has not taken the last request yet");
+    EXPECT_EQ(driver->free_memory_kib(), free_kib);
+    machine->app_hangs(web, false);
+    EXPECT_TRUE(events.wait_for("web memory 524288"));
+    EXPECT_EQ(memory_mib(web), 512U);
+    expect_books_agree(web);
+    driver->set_memory(web, 128 * mib, false, live);
+    machine->app_hangs(web);
+    EXPECT_ERROR(driver->set_memory(web, 192 * mib, false, live), VIR_ERR_OPERATION_TIMEOUT,
+                 "it has 131072 KiB now");
+    machine->app_hangs(web, false);
+    EXPECT_TRUE(events.wait_for("web memory 196608"));
+    expect_books_agree(web);
+}
+
 TEST_F(LiveTest, ALateAnswerIsHeardWhoeverAsksMeanwhile) {
     const Uuid web = start_and_offer_while_it_hangs();
     std::atomic<bool> over = false;
