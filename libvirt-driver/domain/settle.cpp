@@ -261,8 +261,8 @@ host::Holding holding_of(const backend::Status& status) {
 std::uint64_t used_kib(const Running& running, const backend::Status& status) {
     const auto& asked = running.pending.at(index(Channel::memory));
     const bool grows = asked && asked->ask.what == Request::memory_add;
-    const bool deflates = asked && asked->ask.what == Request::balloon &&
-                          asked->ask.size_kib < status.balloon_kib;
+    const bool deflates =
+        asked && asked->ask.what == Request::balloon && asked->ask.size_kib < status.balloon_kib;
     std::uint64_t sum = 0;
     for (const backend::MemoryRange& range : status.memory)
         if (in_use(range.use) && !(grows && range.start_kib == asked->ask.start_kib))
