@@ -3,7 +3,7 @@
 
 import subprocess
 
-from lib.testing import CRASHED, STOPPED, MachineTest
+from lib.testing import CRASHED, STOPPED, Console, MachineTest
 
 # libvirt's virDomainEventStoppedDetailType
 STOPPED_SHUTDOWN, STOPPED_DESTROYED, STOPPED_CRASHED = 0, 1, 2
@@ -91,6 +91,17 @@ class Ending(MachineTest):
             self.assertEqual(events.wait_for("web", STOPPED), STOPPED_SHUTDOWN)
         console.wait_for_end()
         self.assertEqual(self.state("web"), "shut off (shutdown)")
+
+    def test_virsh_shutdown_while_it_boots(self):
+        """BusyBox' poweroff takes /proc for a sign that init listens to it."""
+        self.define("web", initrd=self.initrd_instead(
+            "etc/rcS", b"#!/bin/sh\nmount -t proc proc /proc\necho a slow boot\nsleep 6\n"))
+        with self.events() as events:
+            console = Console(self, "web", "start", "web", "--console")
+            console.wait_for("a slow boot")
+            self.virsh("shutdown", "web")
+            self.assertEqual(events.wait_for("web", STOPPED), STOPPED_SHUTDOWN)
+        console.wait_for_end()
 
     def test_virsh_destroy(self):
         with self.events() as events:

@@ -8,6 +8,7 @@ a limit that only a failure reaches. Tests of one process share a machine if the
 
 import atexit
 import contextlib
+import gzip
 import os
 import pathlib
 import re
@@ -214,16 +215,28 @@ class MachineTest(unittest.TestCase):
                             path, "-"], input=source.encode(), check=True)
             return path.read_bytes()
 
-    def initrd_with(self, name, content):
-        """Path in the machine of the initramfs with one more file in its root."""
+    def _put_program(self, name, content, compress=bytes):
+        """Makes /root/more.cpio in the machine, an archive of this file."""
         with tempfile.TemporaryDirectory() as work:
-            pathlib.Path(work, name).write_bytes(content)
-            pathlib.Path(work, name).chmod(0o755)
+            path = pathlib.Path(work, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            path.chmod(0o755)
             cpio = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=work, check=True,
                                   input=f"{name}\n".encode(), stdout=subprocess.PIPE).stdout
-        self.put("/root/more.cpio", cpio)
+        self.put("/root/more.cpio", compress(cpio))
+
+    def initrd_with(self, name, content):
+        """Path in the machine of the initramfs with one more file in its root."""
+        self._put_program(name, content)
         # Uncompressed first: Linux wants such an archive at a multiple of four bytes.
         self.run_in(f"cat /root/more.cpio {INITRD} >/root/more.img")
+        return "/root/more.img"
+
+    def initrd_instead(self, name, content):
+        """Path in the machine of the initramfs with this file in the place of its own."""
+        self._put_program(name, content, gzip.compress)  # the last one is what stays
+        self.run_in(f"cat {INITRD} /root/more.cpio >/root/more.img")
         return "/root/more.img"
 
     def initrd_with_hang_module(self):
