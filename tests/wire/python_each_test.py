@@ -11,7 +11,6 @@ import uuid
 import libvirt
 
 import driver_calls
-from libvirtd import Libvirtd
 from virsh_test import UUIDS, Commands
 
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
@@ -34,7 +33,7 @@ UNKNOWN = Code(libvirt.VIR_ERR_NO_SUPPORT)
 INVALID = Code(libvirt.VIR_ERR_OPERATION_INVALID)
 NO_PORT = Code(libvirt.VIR_ERR_NO_NETWORK_PORT)
 NOT_CONFIGURED = Code(libvirt.VIR_ERR_CONFIG_UNSUPPORTED)
-GRAPHICS = Code(libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED)
+NO_FD = Code(libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED)
 ANYTHING = re.compile("")
 
 
@@ -99,11 +98,7 @@ class Methods(Each):
     def setUp(self):
         super().setUp()
         self.define("off")
-        self.start("test", vcpus="<vcpu current='2'>4</vcpu>",
-                   memory="<maxMemory slots='2' unit='MiB'>1024</maxMemory>"
-                          "<memory unit='MiB'>256</memory>")
-        with self.terminal("console", "test") as console:
-            console.expect("userspace is up")
+        self.start_with_all("test")
 
     def test_domains(self):
         domain = self.connection.lookupByName("test")
@@ -142,10 +137,10 @@ class Methods(Each):
             ("pMWakeup", (), NEVER),
             ("startDirtyRateCalc", (1,), NEVER),
             ("setLaunchSecurityState", ({"sev-secret": "a"},), NEVER),
-            ("FDAssociate", ("disk", [0]), Code(libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED)),
+            ("FDAssociate", ("disk", [0]), NO_FD),
             ("openChannel", (None, stream()), NEVER),
-            ("openGraphics", (0, one_end.fileno()), GRAPHICS),
-            ("openGraphicsFD", (0,), GRAPHICS),
+            ("openGraphics", (0, one_end.fileno()), NO_FD),
+            ("openGraphicsFD", (0,), NO_FD),
             ("screenshot", (stream(), 0), NEVER),
             ("securityLabelList", (), []),
             ("blockCommit", ("vda", None, None), NEVER),
@@ -184,12 +179,8 @@ class Methods(Each):
         self.assert_all(libvirt.virDomain)
 
     def test_connections_and_what_others_have(self):
-        libvirtd = Libvirtd(self.daemon.folder)
-        self.addCleanup(libvirtd.stop)
-        libvirtd.start()
-        path = self.daemon.sandbox / "sys" / "kernel" / "mm" / "ksm" / "pages_to_scan"
-        path.parent.mkdir(parents=True)
-        path.write_text("100", encoding="utf-8")
+        self.start_libvirtd()
+        self.put_host()
         self.each(
             self.connection,
             ("createLinux", (self.text("short"), 0), "short"),

@@ -5,9 +5,7 @@ import json
 import pathlib
 import subprocess
 
-import smbios
 from harness import LIMIT_S, WireTest
-from libvirtd import Libvirtd
 from virsh_test import Commands
 
 FLOWS = pathlib.Path(__file__).with_name("sys_virt.pl")
@@ -28,23 +26,11 @@ class SysVirt(WireTest):
 
 class Each(Commands):
     def test_methods(self):
-        self.daemon.put_firmware(smbios.tables(smbios.bios(b"Somebody")))
-        for path, text in (("kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "0"),
-                           ("kernel/mm/ksm/pages_to_scan", "100")):
-            file = self.daemon.sandbox / "sys" / path
-            file.parent.mkdir(parents=True)
-            file.write_text(text, encoding="utf-8")
-        libvirtd = Libvirtd(self.daemon.folder)
-        self.addCleanup(libvirtd.stop)
-        libvirtd.start()
+        self.put_host()
+        self.start_libvirtd()
         self.define("off")
         self.file("once", self.xml("once"))
-        self.start("web", vcpus="<vcpu current='2'>4</vcpu>",
-                   memory="<maxMemory slots='2' unit='MiB'>1024</maxMemory>"
-                          "<memory unit='MiB'>256</memory>",
-                   more="  <description>mk-old</description>\n")
-        with self.terminal("console", "web") as console:
-            console.expect("userspace is up")
+        self.start_with_all("web")
         words = {name: str(word) for name, word in self.words.items()}
         done = subprocess.run(["perl", EACH], input=json.dumps(words), stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace",

@@ -90,6 +90,29 @@ class Commands(WireTest):
     def file(self, name, text):
         self.words[name] = self.xml_file(text, f"{name}.xml")
 
+    def start_with_all(self, name):
+        """A running domain that can get more CPUs and memory, and has a description."""
+        self.start(name, vcpus="<vcpu current='2'>4</vcpu>",
+                   memory="<maxMemory slots='2' unit='MiB'>1024</maxMemory>"
+                          "<memory unit='MiB'>256</memory>",
+                   more="  <description>mk-old</description>\n")
+        with self.terminal("console", name) as console:
+            console.expect("userspace is up")
+
+    def put_host(self):
+        """Huge pages, samepage merging and firmware for the made-up machine."""
+        for path, text in (("kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "0"),
+                           ("kernel/mm/ksm/pages_to_scan", "100")):
+            file = self.daemon.sandbox / "sys" / path
+            file.parent.mkdir(parents=True)
+            file.write_text(text, encoding="utf-8")
+        self.daemon.put_firmware(smbios.tables(smbios.bios(b"Somebody")))
+
+    def start_libvirtd(self):
+        libvirtd = Libvirtd(self.daemon.folder)
+        self.addCleanup(libvirtd.stop)
+        libvirtd.start()
+
     def run_group(self, name):
         for rows in GROUPS[name].values():
             for command, expected in rows:
@@ -111,12 +134,7 @@ class Commands(WireTest):
 class Ours(Commands):
     def setUp(self):
         super().setUp()
-        self.start("web", vcpus="<vcpu current='2'>4</vcpu>",
-                   memory="<maxMemory slots='2' unit='MiB'>1024</maxMemory>"
-                          "<memory unit='MiB'>256</memory>",
-                   more="  <description>mk-old</description>\n")
-        with self.terminal("console", "web") as console:
-            console.expect("userspace is up")
+        self.start_with_all("web")
 
     def test_domains(self):
         self.define("spare")
@@ -131,12 +149,7 @@ class Ours(Commands):
         self.run_group("events")
 
     def test_host(self):
-        for path, text in (("kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "0"),
-                           ("kernel/mm/ksm/pages_to_scan", "100")):
-            file = self.daemon.sandbox / "sys" / path
-            file.parent.mkdir(parents=True)
-            file.write_text(text, encoding="utf-8")
-        self.daemon.put_firmware(smbios.tables(smbios.bios(b"Somebody")))
+        self.put_host()
         self.run_group("host")
 
     def test_checkpoints_snapshots_and_backups(self):
@@ -149,8 +162,6 @@ class Ours(Commands):
 
 class Relayed(Commands):
     def test_others(self):
-        libvirtd = Libvirtd(self.daemon.folder)
-        self.addCleanup(libvirtd.stop)
-        libvirtd.start()
+        self.start_libvirtd()
         for group in RELAYED:
             self.run_group(group)
