@@ -98,6 +98,10 @@ void Lifecycle::start(const Job& job, const std::shared_ptr<const Definition>& d
         run_steps(job, definition, options);
     } catch (const Error& error) {
         audit_start(context_.audit, *definition, {}, false);
+        job.domain().update([](DomainFields& fields) {
+            fields.view.reason =
+                fields.cancelled ? VIR_DOMAIN_SHUTOFF_DESTROYED : VIR_DOMAIN_SHUTOFF_FAILED;
+        });
         throw Error(error.code(),
                     fmt::format("cannot start domain '{}': {}", definition->name, error.what()),
                     error.error_number());

@@ -12,6 +12,7 @@ import sys
 
 import libvirt
 
+import driver_flow
 import smbios
 from driver_calls import CONNECTION, DOMAIN, outcome
 from harness import LIMIT_S, WireTest, run_until
@@ -104,9 +105,31 @@ class Differential(WireTest):
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
             timeout=LIMIT_S)
         self.assertEqual(done.returncode, 0, done.stderr)
+        *all_answers, flow = json.loads(done.stdout)
         for calls, ours, theirs in zip(
-                (CONNECTION, DOMAIN), (self.ours, self.ours.lookupByName("test")),
-                json.loads(done.stdout), strict=True):
+                (CONNECTION, DOMAIN), (self.ours, self.ours.lookupByName("test")), all_answers,
+                strict=True):
             answers = {name: each for name, each in theirs.items()
                        if name not in NOTHING_OF_QEMU}
             self.compare(calls, ours, answers, MEANT | MEANT_UNLIKE_QEMU)
+        self.compare_flow(flow)
+
+    def compare_flow(self, theirs):
+        """What became of a domain, step by step, and the events of all steps."""
+        name = driver_flow.NAME
+        their_results, their_events = theirs
+        results, events = driver_flow.live(
+            self.ours, self.xml(name), self.xml(name, kernel="/no/kernel"), run_until)
+        for what, expected in their_results.items():
+            with self.subTest(what):
+                self.assertEqual(results[what], expected)
+        self.assertEqual(events, self.without_qemu_itself(name, their_events))
+
+    @staticmethod
+    def without_qemu_itself(name, events):
+        """Their QEMU lets its CPUs go on at each start, is ended by a signal, and tells of both."""
+        resumed = [name, libvirt.VIR_DOMAIN_EVENT_RESUMED, libvirt.VIR_DOMAIN_EVENT_RESUMED_UNPAUSED]
+        started = [name, libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_STARTED_BOOTED]
+        ended = [name, libvirt.VIR_DOMAIN_EVENT_SHUTDOWN, libvirt.VIR_DOMAIN_EVENT_SHUTDOWN_HOST]
+        return [event for event, after in zip(events, events[1:] + [None])
+                if event != ended and (event, after) != (resumed, started)]

@@ -15,6 +15,7 @@ import threading
 
 import libvirt
 
+import driver_flow
 from driver_calls import CONNECTION, DOMAIN, outcome
 
 XML = """
@@ -31,7 +32,9 @@ stdio_handler = "file"
 user = "root"
 group = "root"
 """
+LIMIT_S = 60
 IDENTITY = 64055  # of Debian's libvirt-qemu
+ran = threading.Condition()  # each round of the event loop
 
 
 def add_users(folder):
@@ -45,6 +48,15 @@ def add_users(folder):
 def run_events():
     while True:
         libvirt.virEventRunDefaultImpl()
+        with ran:
+            ran.notify_all()
+
+
+def wait_for(condition):
+    """Until `condition()` is true, which an event has to make it."""
+    with ran:
+        if not ran.wait_for(condition, LIMIT_S):
+            raise AssertionError("nothing happened in time")
 
 
 def main():
@@ -61,6 +73,9 @@ def main():
     domain.create()
     answers = [{name: outcome(call, on) for name, call in calls.items()}
                for calls, on in ((CONNECTION, connection), (DOMAIN, domain))]
+    xml = XML.replace(">test<", f">{driver_flow.NAME}<")
+    answers.append(driver_flow.live(
+        connection, xml, xml.replace("<os>", "<os><kernel>/no/kernel</kernel>"), wait_for))
     json.dump(answers, sys.stdout)
 
 

@@ -94,6 +94,7 @@ TEST_P(StepTest, AFailureGivesEverythingBackAndIsToldOnce) {
     machine->fail_next(GetParam(), Error(VIR_ERR_OPERATION_FAILED, "it is broken"));
     EXPECT_ERROR(driver->start(web, {}), VIR_ERR_OPERATION_FAILED,
                  "cannot start domain 'web': it is broken");
+    expect_state(web, VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_FAILED);
     EXPECT_FALSE(view(web).active());
     expect_nothing_held();
     driver->start(web, {});  // and nothing is in the way of the next one
@@ -205,6 +206,7 @@ TEST_F(LifecycleTest, ADestroyCancelsAStartThatClaimsMemory) {
     machine->wait_until_held("add_memory");
     driver->destroy(web);
     EXPECT_ERROR(start.get(), VIR_ERR_OPERATION_ABORTED, "cannot start domain 'web'");
+    expect_state(web, VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_DESTROYED);
     machine->release("add_memory");
     expect_nothing_held();
 }
