@@ -57,7 +57,8 @@ class Xdr {
         // xdrmem does not write when it decodes; its interface is older than const.
         xdrmem_create(&stream, const_cast<char*>(bytes.data()), static_cast<u_int>(bytes.size()),
                       XDR_DECODE);
-        if (!xdr_value(&stream, &result.value_) || xdr_getpos(&stream) != result.encoded_size())
+        // Encoded again, a string that was cut at a zero byte is not what was sent.
+        if (!xdr_value(&stream, &result.value_) || !bytes.starts_with(result.encode()))
             throw Error(VIR_ERR_RPC, "Unable to decode message payload");
         return result;
     }
@@ -80,13 +81,6 @@ class Xdr {
     [[nodiscard]] const T* operator->() const noexcept { return &value_; }
 
   private:
-    [[nodiscard]] unsigned long encoded_size() {
-        return xdr_sizeof(reinterpret_cast<xdrproc_t>(+[](XDR* stream, T* value) -> bool_t {
-                              return xdr_value(stream, value);
-                          }),
-                          &value_);
-    }
-
     T value_;
 };
 

@@ -42,6 +42,22 @@ TEST(Xdr, DecodesWhatItEncodedHoweverLong) {
     EXPECT_EQ(made.encode(), bytes);
 }
 
+TEST(Xdr, RefusesAStringWithAZeroByteWhereverItIs) {
+    for (unsigned length = 1; length < 10; ++length) {
+        const std::string good = names(length + 1).encode();
+        const auto decode = [](const std::string& bytes) {
+            return Xdr<remote_connect_list_defined_domains_ret>::decode(bytes);
+        };
+        EXPECT_NO_THROW((void)decode(good));
+        const std::size_t text = good.rfind(std::string(length, 'x'));
+        for (unsigned at = 0; at < length; ++at) {
+            std::string bad = good;
+            bad[text + at] = '\0';
+            EXPECT_THROW((void)decode(bad), Error) << at << " of " << length;
+        }
+    }
+}
+
 TEST(Xdr, RefusesToEncodeAListOverItsLimit) {
     EXPECT_NO_THROW((void)Xdr<remote_connect_list_domains_ret>().encode());
     Xdr<remote_connect_list_domains_ret> made;
