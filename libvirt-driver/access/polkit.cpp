@@ -5,7 +5,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <deque>
+#include <iterator>
 #include <latch>
+#include <span>
 
 #include "util/event_source.h"
 #include "util/log.h"
@@ -72,19 +76,43 @@ struct Polkit::Bus : std::enable_shared_from_this<Polkit::Bus> {
         Answer answer;
         GObjectPtr<GCancellable> cancellable;
     };
+    // A bus answers a connection that has more than 128 calls in flight with an error
+    // (max_replies_per_connection in Debian's system.conf). Users who think about a password
+    // leave places for the others.
+    struct Lane {
+        std::deque<Waiting> waiting = {};
+        unsigned in_flight = 0;
+    };
+    static constexpr unsigned most_in_flight = 60;  // of each lane
 
     GObjectPtr<GDBusConnection> connection;
-    std::vector<Waiting> waiting;  // for the connection
+    bool connecting = false;
+    Lane interactive;
+    Lane automatic;
     std::uint64_t asked = 0;
 
+    Lane& lane_of(const Waiting& waiting) {
+        return waiting.question.interactive ? interactive : automatic;
+    }
+
     void ask(Waiting next) {
-        if (connection && g_dbus_connection_is_closed(connection.get()) == FALSE) {
-            call(std::move(next));
+        lane_of(next).waiting.push_back(std::move(next));
+        go_on();
+    }
+
+    void go_on() {
+        if (connecting)
             return;
+        if (connection && g_dbus_connection_is_closed(connection.get()) == FALSE) {
+            call_from(interactive);
+            call_from(automatic);
+        } else if (!interactive.waiting.empty() || !automatic.waiting.empty()) {
+            connect();
         }
-        waiting.push_back(std::move(next));
-        if (waiting.size() > 1)
-            return;  // it is on its way
+    }
+
+    void connect() {
+        connecting = true;
         connection.reset();
         g_bus_get(G_BUS_TYPE_SYSTEM, nullptr, async_result_callback,
                   async_result_data(
@@ -93,15 +121,26 @@ struct Polkit::Bus : std::enable_shared_from_this<Polkit::Bus> {
 
     void got(GAsyncResult* result) {
         GError* error = nullptr;
+        connecting = false;
         connection.reset(g_bus_get_finish(result, &error));
         const GErrorPtr owned(error);
-        if (connection)  // a bus that restarts does not end us
+        if (connection) {  // a bus that restarts does not end us
             g_dbus_connection_set_exit_on_close(connection.get(), FALSE);
-        for (auto& each : std::exchange(waiting, {})) {
-            if (connection)
-                call(std::move(each));
-            else
+            go_on();
+            return;
+        }
+        for (Lane* lane : {&interactive, &automatic}) {
+            for (const auto& each : std::exchange(lane->waiting, {}))
                 each.answer(Error(VIR_ERR_DBUS_SERVICE, error->message));
+        }
+    }
+
+    void call_from(Lane& lane) {
+        while (!lane.waiting.empty() && lane.in_flight < most_in_flight) {
+            Waiting next = std::move(lane.waiting.front());
+            lane.waiting.pop_front();
+            ++lane.in_flight;
+            call(std::move(next));
         }
     }
 
@@ -116,9 +155,12 @@ struct Polkit::Bus : std::enable_shared_from_this<Polkit::Bus> {
             connection.get(), service, object, interface, "CheckAuthorization", arguments,
             G_VARIANT_TYPE("((bba{ss}))"), G_DBUS_CALL_FLAGS_NONE, timeout_ms, cancellable,
             async_result_callback,
-            async_result_data([cancellation, asked_for = std::make_shared<Waiting>(std::move(next)),
+            async_result_data([self = shared_from_this(), cancellation,
+                               asked_for = std::make_shared<Waiting>(std::move(next)),
                                on](GAsyncResult* result) {
+                --self->lane_of(*asked_for).in_flight;
                 answered(on.get(), *asked_for, cancellation, result);
+                self->go_on();
             }));
     }
 
@@ -176,16 +218,23 @@ std::vector<Verdict> Polkit::ask_all(const std::vector<Question>& questions) {
         std::vector<Verdict> verdicts;
         std::latch missing;
     };
-    const auto answers = std::make_shared<Answers>(questions.size());
-    std::vector<Asked> asked;
-    asked.reserve(questions.size());
-    for (std::size_t index = 0; index < questions.size(); ++index)
-        asked.push_back(ask(questions[index], [answers, index](const Verdict& verdict) {
-            answers->verdicts[index] = verdict;
-            answers->missing.count_down();
-        }));
-    answers->missing.wait();
-    return std::move(answers->verdicts);
+    std::vector<Verdict> verdicts;
+    verdicts.reserve(questions.size());
+    while (verdicts.size() < questions.size()) {
+        const auto rest = std::span(questions).subspan(verdicts.size());
+        const auto part = rest.first(std::min<std::size_t>(rest.size(), at_once));
+        const auto answers = std::make_shared<Answers>(part.size());
+        std::vector<Asked> asked;
+        asked.reserve(part.size());
+        for (std::size_t index = 0; index < part.size(); ++index)
+            asked.push_back(ask(part[index], [answers, index](const Verdict& verdict) {
+                answers->verdicts[index] = verdict;
+                answers->missing.count_down();
+            }));
+        answers->missing.wait();
+        std::ranges::move(answers->verdicts, std::back_inserter(verdicts));
+    }
+    return verdicts;
 }
 
 }  // namespace mk::access

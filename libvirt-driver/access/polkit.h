@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -59,6 +60,9 @@ class Polkit {
   public:
     using Answer = std::function<void(const Verdict&)>;
 
+    // Who has many questions has so many of them in the queue, so that others wait little.
+    static constexpr std::size_t at_once = 16;
+
     Polkit();
     Polkit(const Polkit&) = delete;
     Polkit& operator=(const Polkit&) = delete;
@@ -67,7 +71,8 @@ class Polkit {
     // `answer` is called once, on the loop thread, later; also if the Asked has gone.
     [[nodiscard]] Asked ask(const Question& question, Answer answer);
 
-    // Waits for the answers to all of them, in their order. Not for the loop thread.
+    // Waits for the answers to all of them, `at_once` at a time, in their order. Not for the loop
+    // thread.
     [[nodiscard]] std::vector<Verdict> ask_all(const std::vector<Question>& questions);
 
   private:

@@ -11,6 +11,7 @@
 
 #include "api/encode.h"
 #include "api/permissions.h"
+#include "util/log.h"
 
 namespace mk::api {
 namespace {
@@ -69,51 +70,72 @@ class Filter : public std::enable_shared_from_this<Filter> {
         : connection_(call.connection), session_(call.session), deliver_(std::move(deliver)) {}
 
     void push(const domain::Event& event, int before) {
-        static constexpr Permission getattr{"domain", "getattr"};
-        const auto waiting = std::make_shared<Waiting>(Waiting{.event = event, .before = before});
         const std::lock_guard lock(mutex_);
         if (closed_)
             return;
-        waiting_.push_back(waiting);
-        if (is_root(session_)) {  // by now: a proxy may have begun to speak for another
-            waiting->allowed = true;
-            deliver_answered();
+        if (waiting_.size() >= most_waiting) {
+            log::warning("a client is disconnected: polkit has not answered for {} of its events",
+                         waiting_.size());
+            session_.close_after_reply();
+            drop();
             return;
         }
-        waiting->asked = connection_.access_control->ask(
-            question(session_, getattr, &event.domain),
-            [self = shared_from_this(), waiting](const access::Verdict& verdict) {
-                self->answered(*waiting, !verdict);
-            });
+        waiting_.push_back(std::make_shared<Waiting>(Waiting{.event = event, .before = before}));
+        if (is_root(session_))  // by now: a proxy may have begun to speak for another
+            waiting_.back()->allowed = true;
+        go_on();
     }
 
     // Afterwards nothing is delivered.
     void close() {
         const std::lock_guard lock(mutex_);
+        drop();
+    }
+
+  private:
+    static constexpr std::size_t most_waiting = 10'000;
+
+    struct Waiting {
+        domain::Event event;
+        int before = 0;
+        std::optional<access::Asked> asked = std::nullopt;
+        std::optional<bool> allowed = std::nullopt;
+    };
+
+    void drop() {
         closed_ = true;
         waiting_.clear();
     }
 
-  private:
-    struct Waiting {
-        domain::Event event;
-        int before = 0;
-        access::Asked asked = {};
-        std::optional<bool> allowed = std::nullopt;
-    };
-
-    void answered(Waiting& waiting, bool allowed) {
+    void answered(Waiting& waiting, const access::Verdict& verdict) {
+        if (verdict && verdict->code() == VIR_ERR_DBUS_SERVICE)
+            log::warning("an event of domain '{}' is not sent: {}", waiting.event.domain.name,
+                         verdict->what());
         const std::lock_guard lock(mutex_);
-        waiting.allowed = allowed;
-        deliver_answered();
+        waiting.allowed = !verdict;
+        go_on();
     }
 
     // With mutex_ held.
-    void deliver_answered() {
+    void go_on() {
         for (; !waiting_.empty() && waiting_.front()->allowed; waiting_.pop_front()) {
             if (*waiting_.front()->allowed)
                 deliver_(waiting_.front()->event, waiting_.front()->before);
         }
+        const std::size_t count = std::min(waiting_.size(), access::Polkit::at_once);
+        for (std::size_t index = 0; index < count; ++index) {
+            if (!waiting_[index]->allowed && !waiting_[index]->asked)
+                ask(waiting_[index]);
+        }
+    }
+
+    void ask(const std::shared_ptr<Waiting>& waiting) {
+        static constexpr Permission getattr{"domain", "getattr"};
+        waiting->asked = connection_.access_control->ask(
+            question(session_, getattr, &waiting->event.domain),
+            [self = shared_from_this(), waiting](const access::Verdict& verdict) {
+                self->answered(*waiting, verdict);
+            });
     }
 
     Connection& connection_;
@@ -184,6 +206,10 @@ void keep_allowed(Call& call, std::vector<domain::DomainView>& domains) {
         questions.push_back(question(call.session, *filter, &identity));
     }
     const auto verdicts = call.connection.access_control->ask_all(questions);
+    for (const auto& verdict : verdicts) {  // a list with holes would look like a whole one
+        if (verdict && verdict->code() == VIR_ERR_DBUS_SERVICE)
+            throw Error(*verdict);
+    }
     std::size_t index = 0;
     std::erase_if(domains, [&](const auto&) { return verdicts[index++].has_value(); });
 }

@@ -11,7 +11,7 @@ import libvirt
 from auth_test import PolkitTest
 from harness import LIMIT_S
 from polkit import NOBODY
-from raw import OK, RawClient, number, read_error, string
+from raw import LOOKUP_BY_NAME, OK, RawClient, number, read_error, string
 
 # Whoever is not root may see and start "web", and see nothing of "secret".
 RULE = """
@@ -26,6 +26,11 @@ RULE = """
             return polkit.Result.YES;
     }
 """
+SLOWLY = """
+    if (action.id == "org.libvirt.api.domain.getattr")
+        polkit.spawn(["sleep", "0.01"]);
+"""
+MANY = 200  # questions at once: a bus takes 128 of a connection
 DENIED = "error: access denied: 'multikernel' denied access"
 SET_IDENTITY, CREATE_XML, DEFINE_XML, LIST_ALL = 419, 10, 11, 273
 DESTROY, LOOKUP_BY_UUID, GET_XML_DESC = 12, 24, 14
@@ -44,10 +49,11 @@ def identity(*parameters):
 
 class AccessTest(PolkitTest):
     daemon_conf = 'access_drivers = [ "polkit" ]\n'
+    rule = RULE
 
     def setUp(self):
         super().setUp()
-        self.bus.polkit(RULE)
+        self.bus.polkit(self.rule)
         for name in ("web", "other", "secret"):
             self.define(name)
 
@@ -137,6 +143,46 @@ class FineGrained(AccessTest):
             process.wait(LIMIT_S)
         code, _, message = read_error(client.call(LIST_ALL, number(1) + number(0)))
         self.assertEqual(code, libvirt.VIR_ERR_DBUS_SERVICE, message)
+
+
+class ManyQuestions(AccessTest):
+    def client(self):
+        client = self.raw_as_nobody()
+        client.call(70)
+        client.open()
+        return client
+
+
+class LongLists(ManyQuestions):
+    def test_they_are_whole_and_hinder_nobody(self):
+        root = self.connect()
+        for index in range(MANY):
+            root.defineXML(self.xml(f"d{index}"))
+        listing = [self.client() for _ in range(3)]
+        other = self.client()
+        for client in listing:
+            client.ask(LIST_ALL, number(1) + number(0))
+        while not all(client.has_something() for client in listing):
+            self.assertEqual(other.call(LOOKUP_BY_NAME, string(b"web")).status, OK)
+        for client in listing:
+            reply = client.receive()
+            self.assertEqual((reply.status, reply.payload[:4]), (OK, number(MANY + 2)))
+
+
+class SlowAnswers(ManyQuestions):
+    rule = SLOWLY + RULE
+
+    def test_all_events_are_told(self):
+        client = self.client()
+        self.assertEqual(client.call(316, number(0) + number(0)).status, OK)
+        root = self.connect()
+        xml = root.lookupByName("web").XMLDesc()
+        sender = RawClient(self.daemon)
+        self.addCleanup(sender.socket.close)
+        for _ in range(2 * MANY):
+            self.assertEqual(sender.call(DEFINE_XML, string(xml.encode())).status, OK)
+        for _ in range(2 * MANY):
+            self.assertIn(b"web", client.receive().payload)
 
 
 class Manual(PolkitTest):
