@@ -8,6 +8,7 @@
 
 #include <linux/interrupt.h>
 #include <linux/irq.h>
+#include <linux/irqdesc.h>
 #include <linux/irqdomain.h>
 #include <linux/smp.h>
 #include <linux/workqueue.h>
@@ -188,6 +189,9 @@ static void free_doorbell_irq(void)
  */
 int mk_doorbell_init(void)
 {
+	struct irq_data *data;
+	struct irq_desc *desc;
+	unsigned long flags;
 	int ret;
 
 	ret = alloc_irq();
@@ -198,7 +202,11 @@ int mk_doorbell_init(void)
 			  &doorbell_irq);
 	if (ret)
 		goto err_irq;
-	publish(irq_get_irq_data(doorbell_irq));
+	data = irq_get_irq_data(doorbell_irq);
+	desc = irq_data_to_desc(data);
+	raw_spin_lock_irqsave(&desc->lock, flags);	/* as whoever moves it */
+	publish(data);
+	raw_spin_unlock_irqrestore(&desc->lock, flags);
 	return 0;
 
 err_irq:

@@ -239,7 +239,8 @@ static bool check(struct pt_regs *regs)
 	if (!slot || lower_32_bits(word) == me->seen)
 		return false;
 	me->seen = lower_32_bits(word);
-	obey(slot, me, upper_32_bits(word), regs);
+	if (READ_ONCE(slot->online))	/* else the host would not let it go on */
+		obey(slot, me, upper_32_bits(word), regs);
 	me->strays = STRAY_NMIS;
 	me->obeyed_tsc = rdtsc();
 	return true;

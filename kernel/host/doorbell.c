@@ -9,6 +9,7 @@
 
 #include <linux/interrupt.h>
 #include <linux/irq.h>
+#include <linux/irqdesc.h>
 #include <linux/irqdomain.h>
 #include <linux/ktime.h>
 #include <linux/minmax.h>
@@ -23,6 +24,8 @@
 #define WINDOWS_PER_SECOND	20
 #define WINDOW_NS		(NSEC_PER_SEC / WINDOWS_PER_SECOND)
 #define OBEY_NS			(50 * NSEC_PER_MSEC)
+/* Who is silent for the time of so many at the limit has stopped; less than OBEY_NS. */
+#define QUIET_RINGS		4
 /* Not as a thread (threadirqs): see stop_flood(). PREEMPT_RT cannot wake from an interrupt. */
 #define RUNG_FLAGS		(IRQF_NOBALANCING | \
 				 (IS_ENABLED(CONFIG_PREEMPT_RT) ? 0 : IRQF_NO_THREAD))
@@ -151,6 +154,7 @@ static irqreturn_t rung(int irq, void *arg)
 	struct mk_bell *bell = &p->bell;
 
 	WRITE_ONCE(bell->count, bell->count + 1);
+	WRITE_ONCE(bell->rung_ns, now);
 	if (now - bell->window_ns >= WINDOW_NS) {
 		bell->window_ns = now;
 		bell->in_window = 0;
@@ -174,6 +178,17 @@ u32 mk_doorbell_limit(void)
 	return max(READ_ONCE(doorbells_per_second), 100U);
 }
 
+/*
+ * Is there a CPU that goes on, though all that the table names have obeyed? The
+ * table is hostile, the silence is not.
+ */
+static bool rings_on(const struct mk_bell *bell)
+{
+	s64 quiet = QUIET_RINGS * NSEC_PER_SEC / mk_doorbell_limit();
+
+	return (s64)(ktime_get_mono_fast_ns() - READ_ONCE(bell->rung_ns)) < quiet;
+}
+
 /**
  * mk_doorbell_settle - what came of a flood, if there was one
  * @p: the partition; it is paused, or, if its CPUs did not obey, in state panic
@@ -190,7 +205,8 @@ bool mk_doorbell_settle(struct mk_partition *p)
 	lockdep_assert_held(&p->lock);
 	if (flood == MK_FLOOD_NONE)
 		return false;
-	if (flood == MK_FLOOD_HELD && mk_nmi_missing(p, bell->flood_seq)) {
+	if (flood == MK_FLOOD_HELD &&
+	    (mk_nmi_missing(p, bell->flood_seq) || rings_on(bell))) {
 		if (ktime_get_mono_fast_ns() - bell->flood_ns < OBEY_NS)
 			return true;
 		mk_cpu_halt(p);
@@ -259,6 +275,9 @@ void mk_doorbell_exit(void)
 int mk_doorbell_open(struct mk_partition *p)
 {
 	struct irq_alloc_info info = {};
+	struct irq_data *data;
+	struct irq_desc *desc;
+	unsigned long flags;
 	int irq, ret;
 
 	irq = __irq_domain_alloc_irqs(domain, -1, 1, NUMA_NO_NODE, &info, false,
@@ -274,7 +293,11 @@ int mk_doorbell_open(struct mk_partition *p)
 		return ret;
 	}
 	p->bell.irq = irq;
-	publish(p, irq_domain_get_irq_data(domain, irq));
+	data = irq_domain_get_irq_data(domain, irq);
+	desc = irq_data_to_desc(data);
+	raw_spin_lock_irqsave(&desc->lock, flags);	/* as whoever moves it */
+	publish(p, data);
+	raw_spin_unlock_irqrestore(&desc->lock, flags);
 	return 0;
 }
 

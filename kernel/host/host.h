@@ -140,6 +140,7 @@ struct mk_bell {
 	u32 flood;		/* enum mk_flood */
 	u32 flood_seq;		/* of the NMI */
 	u64 flood_ns;		/* when it was sent */
+	u64 rung_ns;		/* the last time */
 };
 
 /**

@@ -243,6 +243,7 @@ int mk_partition_resume(struct mk_partition *p, u32 *missing, struct mk_message 
 		return ret;
 	*missing = command(p, MK_APP_NMI_RELEASE, ANSWER_MS);
 	if (*missing) {
+		command(p, MK_APP_NMI_HOLD, ANSWER_MS);	/* those that did */
 		ret = mk_fail(message, -ETIMEDOUT, "%u of %u CPUs did not answer",
 			      *missing, p->run_count);
 	} else {

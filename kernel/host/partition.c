@@ -176,7 +176,7 @@ static void release_partition(struct kref *ref)
 
 	kvfree(p->log.bytes);
 	kvfree(p->known);
-	kvfree(p->home.content);
+	kvfree_sensitive(p->home.content, MK_WINDOW_PAGES * PAGE_SIZE);
 	clear_page(page_address(p->ioapic));
 	__free_page(p->ioapic);
 	kfree(p);

@@ -221,14 +221,23 @@ class Floods(Survivors):
         return restore
 
     def test_flood_from_cpus_that_do_not_obey_ends_by_reset(self):
+        self._ends_by_reset("deaf=1")
+
+    def test_flood_from_a_cpu_that_is_called_offline_ends_by_reset(self):
+        self._ends_by_reset("unlisted=1")
+
+    def _ends_by_reset(self, words):
         module = self.kernel_module("mk_test_flood")
         console = self.start("web", vcpus=2, memory_mib=320,
                              initrd=self.initrd_with("mk_test_flood.ko", module),
                              more="<on_crash>preserve</on_crash>")
         console.command("until [ $(nproc) = 2 ]; do usleep 100000; done")
+        pauses = "dmesg | grep -c 'and was paused' || :"
+        before = self.run_in(pauses)
         with self.events() as events:
-            restore_the_limit = self._flood(console, "deaf=1")
+            restore_the_limit = self._flood(console, words)
             events.wait_for("web", CRASHED)
+        self.assertEqual(self.run_in(pauses), before)  # as long as a CPU rings it is not
         self.assertEqual(self.state("web"), "crashed (panicked)")
         self.assertIn("stopped: it did not obey", self.run_in("dmesg"))
         self.script("""

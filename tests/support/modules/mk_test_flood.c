@@ -6,6 +6,7 @@
  *
  *   insmod mk_test_flood.ko shm=0x...	as multikernel.shm= of the command line says
  *   deaf=1	from within an NMI, so that no other NMI is heard
+ *   unlisted=1	all CPUs but the first are called offline in the table of CPUs
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -19,7 +20,11 @@
 #include <asm/apic.h>
 #include <asm/nmi.h>
 
-#define DOORBELL_AT	32	/* mk_host_page.doorbell of multikernel_shared.h */
+/* Of multikernel_shared.h: mk_host_page.doorbell; MK_APP_CPUS, mk_app_cpu and its @online. */
+#define DOORBELL_AT	32
+#define CPUS_AT		0x110000
+#define CPU_BYTES	256
+#define ONLINE_AT	4
 
 static unsigned long shm;
 module_param(shm, ulong, 0);
@@ -28,6 +33,10 @@ MODULE_PARM_DESC(shm, "physical address of the control area");
 static bool deaf;
 module_param(deaf, bool, 0);
 MODULE_PARM_DESC(deaf, "hear no NMI meanwhile");
+
+static bool unlisted;
+module_param(unlisted, bool, 0);
+MODULE_PARM_DESC(unlisted, "tell the host of no CPU but the first");
 
 static u64 doorbell;
 static struct task_struct *threads[NR_CPUS];
@@ -58,6 +67,20 @@ static int on_nmi(unsigned int type, struct pt_regs *regs)
 	return NMI_HANDLED;
 }
 
+static int __init leave_table(void)
+{
+	unsigned int cpu;
+	void *cpus = memremap(shm + CPUS_AT, nr_cpu_ids * CPU_BYTES, MEMREMAP_WB);
+
+	if (!cpus)
+		return -ENOMEM;
+	for_each_online_cpu(cpu)
+		if (cpu)
+			WRITE_ONCE(*(u32 *)(cpus + cpu * CPU_BYTES + ONLINE_AT), 0);
+	memunmap(cpus);
+	return 0;
+}
+
 static int __init flood_init(void)
 {
 	unsigned int cpu, me;
@@ -71,6 +94,11 @@ static int __init flood_init(void)
 	memunmap(page);
 	if (deaf) {
 		ret = register_nmi_handler(NMI_LOCAL, on_nmi, NMI_FLAG_FIRST, "mk_flood");
+		if (ret)
+			return ret;
+	}
+	if (unlisted) {
+		ret = leave_table();
 		if (ret)
 			return ret;
 	}
