@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
-#include <set>
 
 #include "api/access.h"
 #include "api/encode.h"
@@ -126,9 +126,15 @@ void collect_stats(Call& call, const domain::DomainView& domain, unsigned groups
         params.push_back({"block.count", 0U});
 }
 
+// No event of the host's PMU counts an app kernel's work, no resctrl group is made for one, and it
+// has no I/O threads: the qemu driver says nothing then, either.
+constexpr unsigned nothing_to_tell =
+    VIR_DOMAIN_STATS_PERF | VIR_DOMAIN_STATS_IOTHREAD | VIR_DOMAIN_STATS_MEMORY;
+
 constexpr unsigned known_groups = VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL |
                                   VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_VCPU |
-                                  VIR_DOMAIN_STATS_INTERFACE | VIR_DOMAIN_STATS_BLOCK;
+                                  VIR_DOMAIN_STATS_INTERFACE | VIR_DOMAIN_STATS_BLOCK |
+                                  nothing_to_tell;
 
 // As the enum of libvirt-domain.h; bit 31 does not fit its type.
 constexpr unsigned enforce_flag = 1U << 31;
@@ -148,17 +154,27 @@ unsigned wanted_groups(unsigned stats, unsigned flags) {
     return stats == 0 ? known_groups : stats & known_groups;
 }
 
-// The domains that were asked for, all if none was named. One that is gone is left out.
+// Those that were asked for, in that order. One that is gone is left out.
+std::vector<domain::DomainView> find_all(const std::vector<domain::DomainView>& domains,
+                                         const remote_connect_get_all_domain_stats_args& args) {
+    std::map<Uuid, const domain::DomainView*> by_uuid;
+    for (const auto& domain : domains)
+        by_uuid.emplace(domain.uuid, &domain);
+    std::vector<domain::DomainView> found;
+    for (unsigned i = 0; i < args.doms.doms_len; i++) {
+        const auto it = by_uuid.find(uuid_of(args.doms.doms_val[i]));
+        if (it != by_uuid.end())
+            found.push_back(*it->second);
+    }
+    return found;
+}
+
+// The domains that were asked for, all if none was named.
 std::vector<domain::DomainView> wanted_domains(
     Call& call, const remote_connect_get_all_domain_stats_args& args) {
     auto domains = call.driver.list();
-    if (args.doms.doms_len > 0) {
-        std::set<Uuid> wanted;
-        for (unsigned i = 0; i < args.doms.doms_len; i++) {
-            wanted.insert(uuid_of(args.doms.doms_val[i]));
-        }
-        std::erase_if(domains, [&](const auto& domain) { return !wanted.contains(domain.uuid); });
-    }
+    if (args.doms.doms_len > 0)
+        domains = find_all(domains, args);
     const unsigned filter = args.flags & filters;
     std::erase_if(domains, [&](const auto& d) { return !domain::passes_filter(d, filter); });
     keep_allowed(call, domains);

@@ -316,8 +316,14 @@ void Driver::set_guest_vcpus(const Uuid& uuid, const CpuSet& vcpus, bool online)
                         fmt::format("vCPU '{}' is not offlinable", vcpu));
     if (!missing.empty())
         bad(fmt::format("guest is missing vCPUs '{}'", missing.to_string()));
-    if (online)
+    if (online) {
+        if (const CpuSet off = vcpus - guest.online; !off.empty())
+            throw Error(VIR_ERR_OPERATION_UNSUPPORTED,
+                        fmt::format("vCPUs '{}' were taken offline inside the app kernel, which "
+                                    "alone can bring them up",
+                                    off.to_string()));
         return;  // they are
+    }
     const DomainView view = job.domain().view();
     const auto stats = impl_->backend->stats(uuid);
     const std::vector<unsigned> ids = view.live->online_vcpus();

@@ -43,7 +43,8 @@ NOTHING_OF_TEST = {
     "getMaxVcpus of no type", "getFreePages", "getFreePages of no size", "getFreePages of no cell",
     "defineXML of another OS", "lookupByName of what was wrong", "diskErrors with wrong flags",
     "interfaceAddresses of an agent", "launchSecurityInfo", "domainListGetStats",
-    "domainListGetStats of what is off", "reboot by an agent", "shutdown by an agent",
+    "domainListGetStats of what is off", "domainListGetStats, enforced",
+    "undefine with and without NVRAM", "reboot by an agent", "shutdown by an agent",
 }
 # Their QEMU runs as root, which is told in a message; it has no cgroups here, no agent and no
 # firmware tables.

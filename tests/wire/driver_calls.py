@@ -13,6 +13,8 @@ CPU = "<cpu><arch>x86_64</arch><model>qemu64</model></cpu>"
 DIMM = ("<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target>"
         "</memory>")
 DUMP = libvirt.VIR_DUMP_MEMORY_ONLY
+STATS_OF_NOTHING = (libvirt.VIR_DOMAIN_STATS_PERF | libvirt.VIR_DOMAIN_STATS_IOTHREAD
+                    | libvirt.VIR_DOMAIN_STATS_MEMORY)
 
 
 def named(connection, name, uuid):
@@ -353,6 +355,10 @@ DOMAIN = {
     "shutdown with wrong flags": lambda d: d.shutdownFlags(1 << 10),
     "destroy with wrong flags": lambda d: d.destroyFlags(1 << 10),
     "undefine with wrong flags": lambda d: d.undefineFlags(1 << 10),
+    "undefine with and without NVRAM": lambda d: d.undefineFlags(
+        libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM),
+    "domainListGetStats, enforced": lambda d: d.connect().domainListGetStats(
+        [d], STATS_OF_NOTHING, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS)[0][1],
     "suspend": lambda d: d.suspend(),
     "state of a paused one": lambda d: d.state(),
     "resume": lambda d: d.resume(),

@@ -146,8 +146,19 @@ class Running(WireTest):
                                "vcpu.maximum": "1", "block.count": "0"})
 
     def test_unknown_stats_are_dropped_unless_enforced(self):
-        self.assertEqual(domstats(self.virsh("domstats", "--perf")), {"web": {}})
-        self.assertIn("argument unsupported: ", self.virsh_fails("domstats", "--perf", "--enforce"))
+        self.assertEqual(domstats(self.virsh("domstats", "--dirtyrate")), {"web": {}})
+        self.assertIn("argument unsupported: ",
+                      self.virsh_fails("domstats", "--dirtyrate", "--enforce"))
+
+    def test_groups_that_have_nothing_to_tell(self):
+        self.assertEqual(domstats(self.virsh("domstats", "--perf", "--iothread", "--memory",
+                                             "--enforce")), {"web": {}})
+
+    def test_stats_are_in_the_order_that_was_asked_for(self):
+        connection = self.connect()
+        web, other = connection.lookupByName("web"), connection.defineXML(self.xml("a"))
+        records = connection.domainListGetStats([web, other, web], libvirt.VIR_DOMAIN_STATS_STATE)
+        self.assertEqual([record[0].name() for record in records], ["web", "a", "web"])
 
     def test_stats_skip_a_domain_that_is_gone(self):
         connection = self.connect()

@@ -273,6 +273,19 @@ TEST_F(LiveTest, GuestVcpusAreTheAppKernels) {
                  "guest is missing vCPUs '9'");
 }
 
+TEST_F(LiveTest, AVcpuThatTheAppKernelTookOfflineIsNotSaidToBeEnabled) {
+    const Uuid web = start("<vcpu>2</vcpu>");
+    const auto cpus = view(web).details.cpus;
+    backend::AppStats stats;
+    stats.cpus = {{.cpu = cpus.at(0), .app_cpu = 0, .online = true},
+                  {.cpu = cpus.at(1), .app_cpu = 1, .online = false}};
+    machine->app_reports(web, stats);
+    EXPECT_EQ(driver->guest_vcpus(web).online, CpuSet{0});
+    driver->set_guest_vcpus(web, {0}, true);
+    EXPECT_ERROR(driver->set_guest_vcpus(web, {0, 1}, true), VIR_ERR_OPERATION_UNSUPPORTED,
+                 "vCPUs '1' were taken offline inside the app kernel");
+}
+
 TEST_F(LiveTest, ANewDaemonKnowsWhichVcpuTheAppKernelGaveUp) {
     const Uuid web = start("<vcpu>3</vcpu>");
     driver->set_guest_vcpus(web, {1}, false);
