@@ -14,7 +14,8 @@ import tempfile
 
 SECONDS = int(os.environ.get("FUZZ_S", "60"))
 # Where the seeds are, by fuzzer; those that are not here read what clients send.
-SEEDS = {"xml": ("tests/data/domain", "tests/data/fuzz/xml", "xml-schema/examples"), "conf": ()}
+SEEDS = {"xml": ("tests/data/domain", "tests/data/fuzz/xml", "xml-schema/examples"), "conf": (),
+         "admin": ("tests/data/fuzz/admin",)}
 SESSIONS = ("tests/data/fuzz/sessions",)
 LONGEST_PRINTED = 2048
 
