@@ -138,7 +138,6 @@ void connect_supports_feature(Call& call, const remote_connect_supports_feature_
     }
 }
 
-// The sockets are root's alone: who can connect need not say more.
 void register_close_callback(Call& call) {
     const std::lock_guard lock(call.connection.mutex);
     if (std::exchange(call.connection.close_callback, true))

@@ -86,6 +86,12 @@ std::string_view name_of(Family family) {
     return names.at(static_cast<std::size_t>(family));
 }
 
+std::string_view object_of(Family family) {
+    constexpr std::array<std::string_view, families> names = {
+        "network", "storage pool", "node device", "interface", "secret", "network filter"};
+    return names.at(static_cast<std::size_t>(family));
+}
+
 std::optional<Family> family_of(int procedure) noexcept {
     const auto* const found = std::ranges::lower_bound(ranges, procedure, {}, &Range::last);
     if (found == ranges.end() || procedure < found->first)

@@ -17,6 +17,8 @@ inline constexpr std::size_t families = 6;
 
 // "network", as in its daemon's name, its URI and its socket.
 [[nodiscard]] std::string_view name_of(Family family);
+// What messages call one of its objects.
+[[nodiscard]] std::string_view object_of(Family family);
 
 // nullopt: not a procedure of another daemon. After src/rpc/gendispatch.pl: by the type of the
 // arguments, else by the name. NODE_DEVICE_DETTACH, _DETACH_FLAGS, _RE_ATTACH and _RESET are not

@@ -14,6 +14,11 @@ VOLUME = "<volume><name>{}</name><capacity unit='MiB'>{}</capacity></volume>"
 NETWORK = "<network><name>{}</name><bridge name='mk-test0'/></network>"
 SECRET = ("<secret ephemeral='yes' private='no'><description>d</description>"
           "<usage type='ceph'><name>{}</name></usage></secret>")
+BRIDGED = ("<network><name>bridged</name><forward mode='bridge'/><bridge name='mk-none'/>"
+           "</network>")
+PORT = ("<networkport><uuid>{}</uuid><owner><name>web</name>"
+        "<uuid>11111111-2222-4333-8444-555555555555</uuid></owner>"
+        "<mac address='52:54:00:00:00:01'/></networkport>")
 
 
 class Relay(WireTest):
@@ -89,6 +94,19 @@ class Relay(WireTest):
         broken_off.recv(1 << 10)
         broken_off.abort()
         self.assertEqual(volume.info()[1], len(content))
+
+    def test_ports_of_a_network(self):
+        """Of one that has somebody's bridge: libvirtd makes no device for it."""
+        uuid = "33333333-2222-4333-8444-555555555555"
+        self.virsh("net-create", self.xml_file(BRIDGED))
+        self.virsh("net-port-create", "bridged", self.xml_file(PORT.format(uuid)))
+        self.assertIn(uuid, self.virsh("net-port-list", "bridged"))
+        self.assertIn("<mac address='52:54:00:00:00:01'/>",
+                      self.virsh("net-port-dumpxml", "bridged", uuid))
+        self.virsh("net-port-delete", "bridged", uuid)
+        self.assertNotIn(uuid, self.virsh("net-port-list", "bridged"))
+        self.virsh("net-destroy", "bridged")
+        self.virsh_fails("net-info", "bridged")
 
     def test_events_come_also_after_the_other_daemon_began_anew(self):
         connection = self.connect()
