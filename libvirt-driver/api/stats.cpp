@@ -131,10 +131,9 @@ void collect_stats(Call& call, const domain::DomainView& domain, unsigned groups
 constexpr unsigned nothing_to_tell =
     VIR_DOMAIN_STATS_PERF | VIR_DOMAIN_STATS_IOTHREAD | VIR_DOMAIN_STATS_MEMORY;
 
-constexpr unsigned known_groups = VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL |
-                                  VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_VCPU |
-                                  VIR_DOMAIN_STATS_INTERFACE | VIR_DOMAIN_STATS_BLOCK |
-                                  nothing_to_tell;
+constexpr unsigned known_groups =
+    VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON |
+    VIR_DOMAIN_STATS_VCPU | VIR_DOMAIN_STATS_INTERFACE | VIR_DOMAIN_STATS_BLOCK | nothing_to_tell;
 
 // As the enum of libvirt-domain.h; bit 31 does not fit its type.
 constexpr unsigned enforce_flag = 1U << 31;

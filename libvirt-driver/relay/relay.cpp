@@ -125,9 +125,8 @@ void Relay::call(const protocol::Frame& frame) {
             pending.callback = number_in(payload);
             const auto found = line(*family).registrations.find(pending.callback);
             if (found == line(*family).registrations.end())
-                throw Error(VIR_ERR_INVALID_ARG,
-                            fmt::format("{} event callback {} not registered", object_of(*family),
-                                        pending.callback));
+                throw Error(VIR_ERR_INVALID_ARG, fmt::format("{} event callback {} not registered",
+                                                             object_of(*family), pending.callback));
             if (found->second.theirs < 0) {  // lost with its daemon, and not there again yet
                 line(*family).registrations.erase(found);
                 return answer(header, VIR_NET_OK, "");
