@@ -280,14 +280,15 @@ int mk_doorbell_open(struct mk_partition *p)
 	unsigned long flags;
 	int irq, ret;
 
-	irq = __irq_domain_alloc_irqs(domain, -1, 1, NUMA_NO_NODE, &info, false,
-				      NULL);
+	irq = mk_fault("create: doorbell") ? -ENOMEM :
+	      __irq_domain_alloc_irqs(domain, -1, 1, NUMA_NO_NODE, &info, false, NULL);
 	if (irq < 0)
 		return irq;
 	irq_set_chip_data(irq, p);
 	/* no device can be in the middle of raising it: move it at once */
 	irq_set_status_flags(irq, IRQ_MOVE_PCNTXT);
-	ret = request_irq(irq, rung, RUNG_FLAGS, "multikernel", p);
+	ret = mk_fault("create: interrupt") ? -ENOMEM :
+	      request_irq(irq, rung, RUNG_FLAGS, "multikernel", p);
 	if (ret) {
 		irq_dispose_mapping(irq);
 		return ret;

@@ -251,7 +251,8 @@ static bool allocate_low(struct mk_partition *p)
 	p->home.content = mk_fault("create: low memory") ? NULL :
 			  kvzalloc(MK_WINDOW_PAGES * PAGE_SIZE, GFP_KERNEL);
 	/* an IOAPIC has an address of 32 bits */
-	p->ioapic = alloc_page(GFP_KERNEL | GFP_DMA32 | __GFP_ZERO);
+	p->ioapic = mk_fault("create: I/O APIC") ? NULL :
+		    alloc_page(GFP_KERNEL | GFP_DMA32 | __GFP_ZERO);
 	if (p->home.content && p->ioapic)
 		return true;
 	kvfree(p->home.content);

@@ -120,6 +120,7 @@ void encode_value(const Param& param, remote_typed_param_value& out) {
         void operator()(unsigned v) { out.type = VIR_TYPED_PARAM_UINT, slot.ui = v; }
         void operator()(long long v) { out.type = VIR_TYPED_PARAM_LLONG, slot.l = v; }
         void operator()(unsigned long long v) { out.type = VIR_TYPED_PARAM_ULLONG, slot.ul = v; }
+        void operator()(double v) { out.type = VIR_TYPED_PARAM_DOUBLE, slot.d = v; }
         void operator()(bool v) { out.type = VIR_TYPED_PARAM_BOOLEAN, slot.b = v ? 1 : 0; }
         void operator()(const std::string& v) {
             slot.s = protocol::copy_string(v);

@@ -54,7 +54,7 @@ void require_not_negative(long value, std::string_view name, std::string_view fu
 // One typed parameter of a reply.
 struct Param {
     std::string field;
-    std::variant<int, unsigned, long long, unsigned long long, bool, std::string> value;
+    std::variant<int, unsigned, long long, unsigned long long, double, bool, std::string> value;
 };
 // The caller's out fields get an array that the reply's Xdr frees.
 void encode_params(const std::vector<Param>& params, remote_typed_param*& out, unsigned& out_count);

@@ -54,7 +54,9 @@ void domain_get_hostname(Call& call, const remote_domain_get_hostname_args& args
     ret.hostname = protocol::copy_string(usage.status.app->hostname);
 }
 
-constexpr unsigned known_types = VIR_DOMAIN_GUEST_INFO_OS | VIR_DOMAIN_GUEST_INFO_HOSTNAME;
+constexpr unsigned info_load = 1U << 7;  // VIR_DOMAIN_GUEST_INFO_LOAD, since libvirt 11.2
+constexpr unsigned known_types =
+    VIR_DOMAIN_GUEST_INFO_OS | VIR_DOMAIN_GUEST_INFO_HOSTNAME | info_load;
 constexpr unsigned libvirt_types = known_types | VIR_DOMAIN_GUEST_INFO_USERS |
                                    VIR_DOMAIN_GUEST_INFO_TIMEZONE |
                                    VIR_DOMAIN_GUEST_INFO_FILESYSTEM | VIR_DOMAIN_GUEST_INFO_DISKS |
@@ -69,7 +71,7 @@ unsigned wanted_types(unsigned types) {
     }
     if ((types & ~known_types) != 0) {
         throw Error(VIR_ERR_OPERATION_UNSUPPORTED,
-                    "app kernels tell of their operating system and host name only");
+                    "app kernels tell of their operating system, host name and load only");
     }
     return types == 0 ? known_types : types;
 }
@@ -86,6 +88,11 @@ void domain_get_guest_info(Call& call, const remote_domain_get_guest_info_args& 
     }
     if ((types & VIR_DOMAIN_GUEST_INFO_HOSTNAME) != 0)
         params.push_back({"hostname", usage.status.app->hostname});
+    if ((types & info_load) != 0 && usage.stats) {
+        params.push_back({"load.1m", usage.stats->load[0]});
+        params.push_back({"load.5m", usage.stats->load[1]});
+        params.push_back({"load.15m", usage.stats->load[2]});
+    }
     encode_params(params, ret.params.params_val, ret.params.params_len);
 }
 

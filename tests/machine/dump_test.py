@@ -113,15 +113,27 @@ class Dump(MachineTest):
         self.assertIn("this is the kernel's log, read from its memory]", log)
         self.assertIn("Linux version", log)
 
+    def test_crash_is_dumped_and_the_domain_ends(self):
+        with self.events() as events:
+            console = self.start("web", more="<on_crash>coredump-destroy</on_crash>")
+            console.type("echo c >/proc/sysrq-trigger")
+            events.wait_for("web", CRASHED)
+            events.wait_for("web", STOPPED)
+        self.assertEqual(self.state("web"), "shut off (crashed)")
+        self.assert_automatic_dump()
+
     def test_crash_is_dumped_and_the_domain_restarted(self):
         with self.events() as events:
             console = self.start("web", more="<on_crash>coredump-restart</on_crash>")
             console.type("echo c >/proc/sysrq-trigger")
             events.wait_for("web", CRASHED)
         console.comes_up_again()
-        core = self.run_in("ls /var/lib/libvirt/multikernel/dump/web-*.core")
-        self.assertIn("sysrq triggered crash", self.dmesg_of(core))
-        self.run_in(f"rm -r {core.rsplit('/', 1)[0]}")
+        self.assert_automatic_dump()
         with self.events() as events:
             self.virsh("destroy", "web")
             events.wait_for("web", STOPPED)
+
+    def assert_automatic_dump(self):
+        core = self.run_in("ls /var/lib/libvirt/multikernel/dump/web-*.core")
+        self.assertIn("sysrq triggered crash", self.dmesg_of(core))
+        self.run_in(f"rm -r {core.rsplit('/', 1)[0]}")

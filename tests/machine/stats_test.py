@@ -2,7 +2,7 @@
 """What an app kernel tells of itself without being asked, and how clients see it."""
 
 from device_test import BOOT
-from lib.testing import LIMIT_S, MachineTest
+from lib.testing import LIMIT_S, RESUMED, STOPPED, SUSPENDED, MachineTest
 
 
 class StatsPage(MachineTest):
@@ -89,31 +89,46 @@ class Told(MachineTest):
         kib = console.total_kib()
         self.assertEqual(int(stats["balloon.available"]), kib)
         self.assertIn(self.app_release(), self.virsh("guestinfo", "web", "--os"))
+        self.assertRegex(self.virsh("guestinfo", "web"), r"load\.15m +: \d")
         self.virsh("cpu-stats", "web")
 
-    def test_watchdog_resets_one_that_hangs(self):
+    def hang(self, action, name="web"):
+        """Starts a domain with that watchdog and lets its kernel hang; returns its console."""
         path = "/root/watched.xml"
-        xml = self.xml("web", vcpus=2, memory_mib=320, initrd=self.initrd_with_hang_module())
-        self.put(path, xml.replace("<console",
-                                   "<watchdog model='multikernel' action='reset'/><console", 1))
+        xml = self.xml(name, vcpus=2, memory_mib=320, initrd=self.initrd_with_hang_module())
+        self.put(path, xml.replace(
+            "<console", f"<watchdog model='multikernel' action='{action}'/><console", 1))
         self.virsh("define", path)
-        console = self.start_defined("web")
+        console = self.start_defined(name)
         console.command("insmod /mk_test_hang.ko")
-        identity = self.virsh("domid", "web")
         console.type("echo hang-all >/sys/module/mk_test_hang/parameters/how")
+        return console
+
+    def test_watchdog_resets_one_that_hangs(self):
+        console = self.hang("reset")
+        identity = self.virsh("domid", "web")
         console = console.comes_up_again()
         self.assertEqual(self.virsh("domid", "web"), identity)
         self.assertEqual(self.state("web"), "running (booted)")
 
+    def test_watchdog_ends_pauses_or_dumps_one_that_hangs(self):
+        with self.events() as events:
+            self.hang("poweroff", "ended")
+            events.wait_for("ended", STOPPED)
+            self.assertEqual(self.state("ended"), "shut off (destroyed)")
+            self.hang("pause", "paused")
+            events.wait_for("paused", SUSPENDED)
+            self.assertEqual(self.state("paused"), "paused (watchdog)")
+            self.virsh("destroy", "paused")
+            self.hang("dump", "dumped")
+            events.wait_for("dumped", RESUMED)
+        core = self.run_in("ls /var/lib/libvirt/multikernel/dump/dumped-*.core")
+        self.run_in(f"makedumpfile --dump-dmesg -f {core} {core}.dmesg >/dev/null")
+        self.assertIn("mk_test_hang: hang-all", self.run_in(f"cat {core}.dmesg"))
+        self.run_in(f"rm -r {core.rsplit('/', 1)[0]}")
+
     def test_watchdog_says_where_one_hangs(self):
-        path = "/root/watched.xml"
-        xml = self.xml("web", vcpus=2, memory_mib=320, initrd=self.initrd_with_hang_module())
-        self.put(path, xml.replace("<console", "<watchdog model='multikernel' "
-                                   "action='inject-nmi'/><console", 1))
-        self.virsh("define", path)
-        console = self.start_defined("web")
-        console.command("insmod /mk_test_hang.ko")
-        console.type("echo hang-all >/sys/module/mk_test_hang/parameters/how")
+        self.hang("inject-nmi")
         self.run_in("until grep -q 'end of the kernel.s log' /var/log/libvirt/multikernel/web.log; "
                     "do sleep 0.2; done", limit_s=LIMIT_S)
         log = self.run_in("cat /var/log/libvirt/multikernel/web.log")

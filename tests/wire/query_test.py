@@ -119,9 +119,12 @@ class Running(WireTest):
         self.assertEqual(self.virsh("domhostname", "web"), "web")
         self.assertEqual(self.connect().lookupByName("web").guestInfo(0),
                          {"os.name": "Linux", "os.kernel-release": "6.1.0-fake",
-                          "os.machine": "x86_64", "hostname": "web"})
+                          "os.machine": "x86_64", "hostname": "web",
+                          "load.1m": 0.5, "load.5m": 0.25, "load.15m": 0.125})
         self.assertEqual(pairs(self.virsh("guestinfo", "web", "--hostname")), {"hostname": "web"})
-        self.assertIn("operating system and host name only",
+        self.assertEqual(self.connect().lookupByName("web").guestInfo(1 << 7),  # ..._LOAD
+                         {"load.1m": 0.5, "load.5m": 0.25, "load.15m": 0.125})
+        self.assertIn("operating system, host name and load only",
                       self.virsh_fails("guestinfo", "web", "--user"))
         self.assertIn("no hostname found",
                       self.virsh_fails("domhostname", "web", "--source", "lease"))
