@@ -129,7 +129,8 @@ class Differential(WireTest):
     @staticmethod
     def without_qemu_itself(name, events):
         """Their QEMU lets its CPUs go on at each start, is ended by a signal, and tells of both."""
-        resumed = [name, libvirt.VIR_DOMAIN_EVENT_RESUMED, libvirt.VIR_DOMAIN_EVENT_RESUMED_UNPAUSED]
+        resumed = [name, libvirt.VIR_DOMAIN_EVENT_RESUMED,
+                   libvirt.VIR_DOMAIN_EVENT_RESUMED_UNPAUSED]
         started = [name, libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_STARTED_BOOTED]
         ended = [name, libvirt.VIR_DOMAIN_EVENT_SHUTDOWN, libvirt.VIR_DOMAIN_EVENT_SHUTDOWN_HOST]
         return [event for event, after in zip(events, events[1:] + [None])

@@ -41,6 +41,26 @@ class Hotplug(WireTest):
         self.virsh("setvcpus", "web", "8", "--config", "--maximum")
         self.assertEqual(self.count("--config", "--maximum"), "8")
 
+    def test_current_is_what_runs_or_else_the_definition(self):
+        dimm = self.xml_file(DIMM)
+        for changes in (("setvcpus", "web", "3"), ("setmem", "web", "512M"),
+                        ("attach-device", "web", dimm)):
+            self.virsh(*changes, "--current")
+        self.assertEqual((self.count("--live", "--active"), self.count("--config", "--active")),
+                         ("3", "1"))
+        self.assertEqual(self.memory(), f"{640 * 1024} KiB")
+        self.assertNotIn("<memory model", self.virsh("dumpxml", "web", "--inactive"))
+        self.virsh("destroy", "web")
+        self.assertEqual((self.count("--current", "--active"), self.memory()),
+                         ("1", f"{256 * 1024} KiB"))
+        self.virsh("setvcpus", "web", "2", "--current")
+        self.virsh("setmem", "web", "200M", "--current")
+        self.virsh("attach-device", "web", dimm, "--current")
+        self.assertEqual(self.count("--config", "--active"), "2")
+        inactive = self.virsh("dumpxml", "web")
+        self.assertIn("<memory model='dimm'>", inactive)
+        self.assertIn(f"<currentMemory unit='KiB'>{(200 + 128) * 1024}</currentMemory>", inactive)
+
     def test_one_vcpu(self):
         self.virsh("setvcpu", "web", "2", "--enable", "--live")
         blocks = [pairs(block) for block in self.virsh("vcpuinfo", "web").split("\n\n")]
