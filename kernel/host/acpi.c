@@ -4,25 +4,112 @@
  * module's guard keeps it off those that it has not), and that nothing else is
  * there.
  * Hardware-reduced, no AML, no 8259, no legacy devices. Not a copy of the
- * machine's tables: those describe what the host owns.
+ * machine's tables: those describe what the host owns. Offsets and values are those
+ * of ACPI 6.3, chapter 5.
  */
-#include <linux/acpi.h>
-#include <linux/mm.h>
-#include <asm/apicdef.h>
-#include <asm/cacheflush.h>
+#ifdef __KERNEL__
+#include <linux/bits.h>
+#include <linux/build_bug.h>
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/string.h>
+#else
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#define BIT(n)		(1U << (n))
+#define __packed
+#pragma pack(1)
+#endif
 
-#include "host.h"
+#include "acpi.h"
 
 #define AT_XSDT		0x100
 #define AT_FADT		0x200
 #define AT_DSDT		0x400
 #define AT_MADT		0x800
-#define FADT_X_DSDT	140	/* ACPI 6.3, table 5-33 */
 
-struct mk_xsdt {
-	struct acpi_table_header header;
+#define LOCAL_APIC	0xfee00000U	/* where it is after a reset, and stays */
+
+struct header {
+	char signature[4];
+	u32 length;
+	u8 revision;
+	u8 checksum;
+	char oem_id[6];
+	char oem_table_id[8];
+	u32 oem_revision;
+	char creator_id[4];
+	u32 creator_revision;
+} __packed;
+
+struct rsdp {			/* 5.2.5.3 */
+	char signature[8];
+	u8 checksum;		/* of the part that revision 1 has */
+	char oem_id[6];
+	u8 revision;
+	u32 rsdt;
+	u32 length;
+	u64 xsdt;
+	u8 extended_checksum;
+	u8 reserved[3];
+} __packed;
+
+struct xsdt {			/* 5.2.8 */
+	struct header header;
 	u64 entries[2];
 } __packed;
+
+struct fadt {			/* 5.2.9 */
+	struct header header;
+	u8 legacy[73];
+	u16 boot_flags;
+	u8 reserved;
+	u32 flags;
+	u8 reset[15];
+	u8 minor_revision;
+	u64 x_facs;
+	u64 x_dsdt;
+	u8 extended[128];
+} __packed;
+
+#define BOOT_NO_VGA		BIT(2)
+#define BOOT_NO_CMOS_RTC	BIT(5)
+#define FLAG_WBINVD		BIT(0)
+#define FLAG_APIC_PHYSICAL	BIT(19)
+#define FLAG_HW_REDUCED		BIT(20)
+
+struct madt {			/* 5.2.12 */
+	struct header header;
+	u32 local_apic;
+	u32 flags;
+} __packed;
+
+struct madt_cpu {		/* 5.2.12.2 */
+	u8 type;
+	u8 length;
+	u8 uid;
+	u8 apic_id;
+	u32 flags;
+} __packed;
+
+#define CPU_ENABLED		BIT(0)
+
+struct madt_ioapic {		/* 5.2.12.3 */
+	u8 type;
+	u8 length;
+	u8 id;
+	u8 reserved;
+	u32 address;
+	u32 gsi_base;
+} __packed;
+
+static_assert(sizeof(struct header) == 36);
+static_assert(sizeof(struct rsdp) == 36);
+static_assert(offsetof(struct fadt, boot_flags) == 109);
+static_assert(offsetof(struct fadt, x_dsdt) == 140);
+static_assert(sizeof(struct fadt) == 276);
 
 static u8 checksum(const void *table, size_t size)
 {
@@ -34,8 +121,7 @@ static u8 checksum(const void *table, size_t size)
 	return -sum;
 }
 
-static void finish(struct acpi_table_header *header, const char *signature,
-		   u32 length, u8 revision)
+static void finish(struct header *header, const char *signature, u32 length, u8 revision)
 {
 	memcpy(header->signature, signature, sizeof(header->signature));
 	header->length = length;
@@ -43,119 +129,98 @@ static void finish(struct acpi_table_header *header, const char *signature,
 	memcpy(header->oem_id, "MULTIK", sizeof(header->oem_id));
 	memcpy(header->oem_table_id, "PARTITIO", sizeof(header->oem_table_id));
 	header->oem_revision = 1;
-	memcpy(header->asl_compiler_id, "MKRN", sizeof(header->asl_compiler_id));
-	header->asl_compiler_revision = 1;
+	memcpy(header->creator_id, "MKRN", sizeof(header->creator_id));
+	header->creator_revision = 1;
 	header->checksum = 0;
 	header->checksum = checksum(header, length);
 }
 
-static void *add_cpu_entry(void *at, u8 uid, u8 apic_id)
+static void *add_cpu(void *at, u8 uid, u8 apic_id)
 {
-	struct acpi_madt_local_apic *entry = at;
+	struct madt_cpu *entry = at;
 
-	entry->header.type = ACPI_MADT_TYPE_LOCAL_APIC;
-	entry->header.length = sizeof(*entry);
-	entry->processor_id = uid;
-	entry->id = apic_id;
-	entry->lapic_flags = ACPI_MADT_ENABLED;
+	entry->type = 0;
+	entry->length = sizeof(*entry);
+	entry->uid = uid;
+	entry->apic_id = apic_id;
+	entry->flags = CPU_ENABLED;
 	return entry + 1;
-}
-
-/*
- * Since Linux 6.9 a kernel whose boot CPU is not marked as the machine's takes
- * itself for a crash kernel and stays on one CPU, if its own APIC id comes
- * first; if another one does, it takes that for the real boot CPU and leaves it
- * alone (topology_register_boot_apic() in arch/x86/kernel/cpu/topology.c). So
- * the first one is an id that no CPU has.
- */
-static void *add_phantom(void *at)
-{
-	u32 apic_id = 0xfe;
-
-	while (mk_cpu_has_apic_id(apic_id))
-		apic_id--;
-	return add_cpu_entry(at, 0xfe, apic_id);
 }
 
 /*
  * Without an IOAPIC in the MADT a kernel writes the host's ELCR and falls back
- * to the MP table, which names the host's real one. So there is one, with one
- * pin, which is plain memory. The caches are flushed because the app kernel maps
- * it uncached.
+ * to the MP table, which names the host's real one.
  */
-static void *add_ioapic(void *at, struct mk_partition *p)
+static void *add_ioapic(void *at, u32 address)
 {
-	struct acpi_madt_io_apic *entry = at;
-	void *registers = page_address(p->ioapic);
+	struct madt_ioapic *entry = at;
 
-	entry->header.type = ACPI_MADT_TYPE_IO_APIC;
-	entry->header.length = sizeof(*entry);
+	entry->type = 1;
+	entry->length = sizeof(*entry);
 	entry->id = 0xfe;
-	entry->address = page_to_phys(p->ioapic);
-	clear_page(registers);
-	/* whatever register is selected, it reads: version 0x20, one pin */
-	*(u32 *)(registers + 0x10) = 0x20;
-	clflush_cache_range(registers, PAGE_SIZE);
+	entry->address = address;
 	return entry + 1;
 }
 
-static int build_madt(struct mk_partition *p, void *area, bool phantom)
+static int build_madt(const struct mk_acpi *acpi)
 {
-	struct acpi_table_madt *madt = area + AT_MADT;
-	void *at = madt + 1, *end = area + MK_AT_ACPI_END - MK_AT_ACPI;
+	struct madt *madt = acpi->area + AT_MADT;
+	void *at = madt + 1, *end = acpi->area + MK_ACPI_BYTES;
 	u8 uid = 0;
 	u32 i;
 
-	if (p->known_count + 4 > (end - at) / sizeof(struct acpi_madt_local_apic))
+	if (acpi->count + 4 > (end - at) / sizeof(struct madt_cpu))
 		return -E2BIG;
-	madt->address = APIC_DEFAULT_PHYS_BASE;
-	if (phantom)
-		at = add_phantom(at);
+	madt->local_apic = LOCAL_APIC;
+	/*
+	 * Since Linux 6.9 a kernel whose boot CPU is not marked as the machine's takes
+	 * itself for a crash kernel and stays on one CPU, if its own APIC id comes
+	 * first; if another one does, it takes that for the real boot CPU and leaves it
+	 * alone (topology_register_boot_apic() in arch/x86/kernel/cpu/topology.c). So
+	 * the first one is an id that no CPU has.
+	 */
+	if (acpi->phantom >= 0)
+		at = add_cpu(at, 0xfe, acpi->phantom);
 	/* spare ones, too: since 6.9 a kernel accepts none that was not there at boot */
-	for (i = 0; i < p->known_count; i++)
-		at = add_cpu_entry(at, uid++, p->known[i]);
-	at = add_ioapic(at, p);
-	finish(&madt->header, ACPI_SIG_MADT, at - (void *)madt, 5);
+	for (i = 0; i < acpi->count; i++)
+		at = add_cpu(at, uid++, acpi->apic_ids[i]);
+	at = add_ioapic(at, acpi->ioapic);
+	finish(&madt->header, "APIC", at - (void *)madt, 5);
 	return 0;
 }
 
 /**
- * mk_acpi_build - write the ACPI tables into the control area
- * @p: the partition
- * @phantom_boot_cpu: the kernel is 6.9 or later
+ * mk_acpi_build - write the ACPI tables
+ * @acpi: where, and of what
  *
  * Return: 0, or -E2BIG if the CPUs do not fit into the tables.
  */
-int mk_acpi_build(struct mk_partition *p, bool phantom_boot_cpu)
+int mk_acpi_build(const struct mk_acpi *acpi)
 {
-	void *area = p->control + MK_AT_ACPI;
-	u64 start = p->control_start + MK_AT_ACPI;
-	u64 dsdt_start = start + AT_DSDT;
-	struct acpi_table_rsdp *rsdp = area;
-	struct mk_xsdt *xsdt = area + AT_XSDT;
-	struct acpi_table_fadt *fadt = area + AT_FADT;
-	struct acpi_table_header *dsdt = area + AT_DSDT;
+	struct rsdp *rsdp = acpi->area;
+	struct xsdt *xsdt = acpi->area + AT_XSDT;
+	struct fadt *fadt = acpi->area + AT_FADT;
+	struct header *dsdt = acpi->area + AT_DSDT;
 
-	finish(dsdt, ACPI_SIG_DSDT, sizeof(*dsdt), 2);
+	finish(dsdt, "DSDT", sizeof(*dsdt), 2);
 
 	/* physical destinations: logical ids would collide with the host's */
-	fadt->flags = ACPI_FADT_HW_REDUCED | ACPI_FADT_APIC_PHYSICAL |
-		      ACPI_FADT_WBINVD;
-	fadt->boot_flags = ACPI_FADT_NO_VGA | ACPI_FADT_NO_CMOS_RTC;
+	fadt->flags = FLAG_HW_REDUCED | FLAG_APIC_PHYSICAL | FLAG_WBINVD;
+	fadt->boot_flags = BOOT_NO_VGA | BOOT_NO_CMOS_RTC;
 	fadt->minor_revision = 3;
-	memcpy(area + AT_FADT + FADT_X_DSDT, &dsdt_start, sizeof(dsdt_start));
-	finish(&fadt->header, ACPI_SIG_FADT, sizeof(*fadt), 6);
+	fadt->x_dsdt = acpi->start + AT_DSDT;
+	finish(&fadt->header, "FACP", sizeof(*fadt), 6);
 
-	xsdt->entries[0] = start + AT_FADT;
-	xsdt->entries[1] = start + AT_MADT;
-	finish(&xsdt->header, ACPI_SIG_XSDT, sizeof(*xsdt), 1);
+	xsdt->entries[0] = acpi->start + AT_FADT;
+	xsdt->entries[1] = acpi->start + AT_MADT;
+	finish(&xsdt->header, "XSDT", sizeof(*xsdt), 1);
 
-	memcpy(rsdp->signature, ACPI_SIG_RSDP, sizeof(rsdp->signature));
+	memcpy(rsdp->signature, "RSD PTR ", sizeof(rsdp->signature));
 	memcpy(rsdp->oem_id, "MULTIK", sizeof(rsdp->oem_id));
 	rsdp->revision = 2;
 	rsdp->length = sizeof(*rsdp);
-	rsdp->xsdt_physical_address = start + AT_XSDT;
+	rsdp->xsdt = acpi->start + AT_XSDT;
 	rsdp->checksum = checksum(rsdp, 20);	/* the part of revision 1 */
 	rsdp->extended_checksum = checksum(rsdp, sizeof(*rsdp));
-	return build_madt(p, area, phantom_boot_cpu);
+	return build_madt(acpi);
 }

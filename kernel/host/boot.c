@@ -9,6 +9,7 @@
 
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/io.h>
 #include <linux/kernel_read_file.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -16,6 +17,7 @@
 #include <linux/version.h>
 #include <linux/vmalloc.h>
 #include <asm/bootparam.h>
+#include <asm/cacheflush.h>
 #include <asm/e820/types.h>
 #include <asm/tsc.h>
 
@@ -311,6 +313,35 @@ static void build_params(struct mk_partition *p, const struct image *image,
 	params->acpi_rsdp_addr = p->control_start + MK_AT_ACPI;
 }
 
+/*
+ * With one pin, in plain memory: whatever register is selected, it reads version
+ * 0x20. The caches are flushed because the app kernel maps it uncached.
+ */
+static u32 make_ioapic(struct mk_partition *p)
+{
+	void *registers = page_address(p->ioapic);
+
+	clear_page(registers);
+	*(u32 *)(registers + 0x10) = 0x20;
+	clflush_cache_range(registers, PAGE_SIZE);
+	return page_to_phys(p->ioapic);
+}
+
+static int build_acpi(struct mk_partition *p, const struct image *image)
+{
+	const struct mk_acpi acpi = {
+		.area = p->control + MK_AT_ACPI,
+		.start = p->control_start + MK_AT_ACPI,
+		.apic_ids = p->known,
+		.count = p->known_count,
+		.ioapic = make_ioapic(p),
+		.phantom = image->version >= KERNEL_VERSION(6, 9, 0) ?
+			   (int)mk_cpu_phantom_id() : -1,
+	};
+
+	return mk_acpi_build(&acpi);
+}
+
 static int build_tables(struct mk_partition *p, const struct image *image,
 			u64 kernel, u64 initrd, u64 initrd_bytes,
 			const char *cmdline, struct mk_message *message)
@@ -327,8 +358,7 @@ static int build_tables(struct mk_partition *p, const struct image *image,
 	ret = mk_cpu_know(p);
 	if (ret)
 		return ret;
-	ret = mk_fault("load: tables") ? -E2BIG :
-	      mk_acpi_build(p, image->version >= KERNEL_VERSION(6, 9, 0));
+	ret = mk_fault("load: tables") ? -E2BIG : build_acpi(p, image);
 	if (ret)
 		return mk_fail(message, ret, "%u CPUs are more than the ACPI tables can have",
 			       p->known_count);

@@ -48,7 +48,7 @@ int mk_cpu_look(unsigned int cpu);
 int mk_cpu_probe(u32 cpu, u32 apic_id, u32 *cleared);
 int mk_cpu_reset(struct mk_partition *p);
 int mk_cpu_boot(struct mk_partition *p);
-bool mk_cpu_has_apic_id(u32 apic_id);
+u32 mk_cpu_phantom_id(void);
 
 /* nmi.c */
 bool mk_nmi_allow(struct mk_partition *p, bool allow);
@@ -95,16 +95,6 @@ void mk_pages_give_back(unsigned long pfn, unsigned long left);
 int mk_memory_claim(struct mk_partition *p, struct mk_add_memory *add,
 		    struct mk_message *message);
 
-/* memory_list.c */
-int mk_chunks_room(struct mk_chunks *chunks, unsigned int more);
-void mk_chunks_add(struct mk_chunks *chunks, const struct mk_chunk *chunk);
-struct mk_chunk *mk_chunks_find(const struct mk_chunks *chunks, unsigned long pfn,
-				unsigned long pages);
-struct mk_chunk *mk_chunks_cut(struct mk_chunks *chunks, unsigned long pfn,
-			       unsigned long pages);
-void mk_chunks_drop(struct mk_chunks *chunks, unsigned int index);
-void mk_chunks_merge(struct mk_chunks *chunks, unsigned int first);
-
 /* memory_live.c */
 u64 mk_memory_block_bytes(struct mk_partition *p);
 u64 mk_memory_balloon_bytes(struct mk_partition *p);
@@ -119,12 +109,11 @@ int mk_memory_remove(struct mk_partition *p, struct mk_remove_memory *remove,
 /* memory_file.c */
 int mk_memory_file(struct mk_memory *memory, struct mk_call *call);
 
-/* boot.c and acpi.c */
+/* boot.c */
 int mk_boot_load(struct mk_partition *p, const struct mk_load *args,
 		 const char *user_cmdline, struct mk_message *message);
 void mk_boot_place_window(struct mk_partition *p);
 void mk_boot_say(const struct mk_partition *p);
-int mk_acpi_build(struct mk_partition *p, bool phantom_boot_cpu);
 
 /* doorbell.c */
 int mk_doorbell_init(void);

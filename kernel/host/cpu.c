@@ -91,13 +91,7 @@ void mk_cpu_nmi(u32 apic_id)
 	apic_command(APIC_DM_NMI, apic_id);
 }
 
-/**
- * mk_cpu_has_apic_id - does any CPU of this machine have this APIC id?
- * @apic_id: the id
- *
- * Return: whether it does, online or not.
- */
-bool mk_cpu_has_apic_id(u32 apic_id)
+static bool any_cpu_has(u32 apic_id)
 {
 	unsigned int cpu;
 
@@ -105,6 +99,20 @@ bool mk_cpu_has_apic_id(u32 apic_id)
 		if (per_cpu(x86_cpu_to_apicid, cpu) == apic_id)
 			return true;
 	return false;
+}
+
+/**
+ * mk_cpu_phantom_id - an APIC id of one byte that no CPU of this machine has
+ *
+ * Return: the id; no CPU has it, online or not.
+ */
+u32 mk_cpu_phantom_id(void)
+{
+	u32 apic_id = 0xfe;
+
+	while (any_cpu_has(apic_id))
+		apic_id--;
+	return apic_id;
 }
 
 static void read_cpuid(u32 leaf, u32 subleaf, u32 *values)

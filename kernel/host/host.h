@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A partition, as the files of the host module know it; what they call in each
- * other is in calls.h. Not for cmdline.c and scrub.c, which are tested in user
- * space.
+ * other is in calls.h. Not for acpi.c, cmdline.c, memory_list.c and scrub.c, which
+ * are tested in user space.
  */
 #ifndef MK_HOST_H
 #define MK_HOST_H
@@ -18,6 +18,8 @@
 
 #include <linux/multikernel.h>
 
+#include "acpi.h"
+#include "memory_list.h"
 #include "multikernel_shared.h"
 
 #define MK_MEMORY_ALIGN		0x200000UL
@@ -27,7 +29,7 @@
 #define MK_AT_BOOT_PARAMS	0x040000
 #define MK_AT_CMDLINE		0x041000
 #define MK_AT_ACPI		0x042000
-#define MK_AT_ACPI_END		0x04e000
+#define MK_AT_ACPI_END		(MK_AT_ACPI + MK_ACPI_BYTES)
 #define MK_AT_STUB		0x04f000	/* the last step of trampoline.S */
 #define MK_AT_TABLES		0x050000
 #define MK_AT_TABLES_END	0x060000
@@ -50,22 +52,6 @@ int mk_fail(struct mk_message *message, int error, const char *format, ...);
  */
 #define MK_LARGEST_PAGES	(SZ_128M >> PAGE_SHIFT)
 #define MK_SMALLEST_PAGES	(MK_MEMORY_ALIGN >> PAGE_SHIFT)
-
-/* Contiguous host memory. */
-struct mk_chunk {
-	unsigned long pfn;
-	unsigned long pages;
-	int node;
-	u32 state;		/* enum mk_range_state */
-	u32 id;			/* of the MK_ADD_MEMORY that claimed it */
-	bool boot;		/* in the memory map that the app kernel boots with */
-};
-
-struct mk_chunks {
-	struct mk_chunk *at;
-	unsigned int count;
-	unsigned int room;
-};
 
 /**
  * struct mk_memory - memory of a partition

@@ -3,11 +3,31 @@
  * Lists of chunks: growing, cutting, merging. Not what a chunk may become
  * (memory_live.c), nor where it comes from (memory_claim.c).
  */
+#ifdef __KERNEL__
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 
-#include "host.h"
+#include "fault.h"
+#else
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#define mk_fault(what)				false
+#define kvmalloc_array(count, size, how)	calloc(count, size)
+#define kvfree(at)				free(at)
+#define sort(at, count, size, compare, swap)	qsort(at, count, size, compare)
+
+static inline unsigned int max(unsigned int a, unsigned int b)
+{
+	return a > b ? a : b;
+}
+#endif
+
+#include "uapi/linux/multikernel.h"
+
+#include "memory_list.h"
 
 /**
  * mk_chunks_room - make room in a list

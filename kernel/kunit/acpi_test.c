@@ -12,6 +12,7 @@
 #define AREA_BYTES	(MK_AT_ACPI_END - MK_AT_ACPI)
 #define CONTROL_START	0x140000000ULL
 #define FADT_X_DSDT	140	/* ACPI 6.3, table 5-33 */
+#define PHANTOM		0xfd
 /* behind what else the tables have: phantom, IOAPIC; see build_madt() */
 #define MOST_CPUS	((AREA_BYTES - 0x800 - sizeof(struct acpi_table_madt)) / \
 			 sizeof(struct acpi_madt_local_apic) - 4)
@@ -70,8 +71,8 @@ static void expect_cpus(struct kunit *test, struct mk_partition *p, bool phantom
 			ioapics++;
 		if (entry->type != ACPI_MADT_TYPE_LOCAL_APIC)
 			continue;
-		if (phantom && cpus == 0)	/* the largest that no CPU has */
-			KUNIT_EXPECT_EQ(test, 0xfd, (int)cpu->id);
+		if (phantom && cpus == 0)
+			KUNIT_EXPECT_EQ(test, PHANTOM, (int)cpu->id);
 		else
 			KUNIT_EXPECT_EQ(test, (u8)p->known[cpus - phantom], cpu->id);
 		KUNIT_EXPECT_EQ(test, ACPI_MADT_ENABLED, cpu->lapic_flags);
@@ -80,6 +81,19 @@ static void expect_cpus(struct kunit *test, struct mk_partition *p, bool phantom
 	KUNIT_EXPECT_PTR_EQ(test, at, end);
 	KUNIT_EXPECT_EQ(test, p->known_count + phantom, cpus);
 	KUNIT_EXPECT_EQ(test, 1U, ioapics);
+}
+
+static int build(struct mk_partition *p, bool phantom)
+{
+	const struct mk_acpi acpi = {
+		.area = p->control + MK_AT_ACPI,
+		.start = CONTROL_START + MK_AT_ACPI,
+		.apic_ids = p->known,
+		.count = p->known_count,
+		.phantom = phantom ? PHANTOM : -1,
+	};
+
+	return mk_acpi_build(&acpi);
 }
 
 static void tables_name_the_cpus_and_nothing_else(struct kunit *test)
@@ -93,7 +107,7 @@ static void tables_name_the_cpus_and_nothing_else(struct kunit *test)
 	for (i = 0; i < 2 * ARRAY_SIZE(counts); i++) {
 		memset(p->control, 0, MK_AT_ACPI_END);
 		p->known_count = counts[i / 2];
-		KUNIT_ASSERT_EQ(test, 0, mk_acpi_build(p, i & 1));
+		KUNIT_ASSERT_EQ(test, 0, build(p, i & 1));
 		expect_cpus(test, p, i & 1);
 	}
 	fadt = find_table(test, p, ACPI_SIG_FADT);
@@ -109,10 +123,10 @@ static void cpus_that_do_not_fit_are_refused(struct kunit *test)
 	struct mk_partition *p = test->priv;
 
 	p->known_count = MOST_CPUS;
-	KUNIT_EXPECT_EQ(test, 0, mk_acpi_build(p, true));
+	KUNIT_EXPECT_EQ(test, 0, build(p, true));
 	find_table(test, p, ACPI_SIG_MADT);
 	p->known_count = MOST_CPUS + 1;
-	KUNIT_EXPECT_EQ(test, -E2BIG, mk_acpi_build(p, true));
+	KUNIT_EXPECT_EQ(test, -E2BIG, build(p, true));
 }
 
 static int make_partition(struct kunit *test)
@@ -125,21 +139,11 @@ static int make_partition(struct kunit *test)
 		return -ENOMEM;
 	p->control = kunit_kzalloc(test, MK_AT_ACPI_END, GFP_KERNEL);
 	p->known = kunit_kmalloc_array(test, MOST_CPUS, sizeof(*p->known), GFP_KERNEL);
-	p->ioapic = alloc_page(GFP_KERNEL);
-	if (!p->control || !p->known || !p->ioapic)
+	if (!p->control || !p->known)
 		return -ENOMEM;
-	p->control_start = CONTROL_START;
 	for (i = 0; i < MOST_CPUS; i++)
 		p->known[i] = 3 * i % 256;
 	return 0;
-}
-
-static void free_partition(struct kunit *test)
-{
-	struct mk_partition *p = test->priv;
-
-	if (p && p->ioapic)
-		__free_page(p->ioapic);
 }
 
 static struct kunit_case acpi_cases[] = {
@@ -151,6 +155,5 @@ static struct kunit_case acpi_cases[] = {
 struct kunit_suite mk_acpi_suite = {
 	.name = "multikernel_acpi",
 	.init = make_partition,
-	.exit = free_partition,
 	.test_cases = acpi_cases,
 };

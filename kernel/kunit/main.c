@@ -8,14 +8,7 @@
  */
 #include <linux/module.h>
 
-#include "host.h"
 #include "suites.h"
-
-/* Stands for cpu.c: a machine that has one CPU, with the largest id. */
-bool mk_cpu_has_apic_id(u32 apic_id)
-{
-	return apic_id == 0xfe;
-}
 
 kunit_test_suites(&mk_cmdline_suite, &mk_scrub_suite, &mk_memory_list_suite, &mk_acpi_suite);
 
