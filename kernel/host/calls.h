@@ -101,8 +101,8 @@ u64 mk_memory_balloon_bytes(struct mk_partition *p);
 int mk_memory_ask(struct mk_partition *p, const struct mk_request *request);
 void mk_memory_answered(struct mk_partition *p);
 void mk_memory_stopped(struct mk_partition *p);
-void mk_memory_load(struct mk_partition *p);
-void mk_memory_loaded(struct mk_partition *p);
+int mk_memory_load(struct mk_partition *p, struct mk_chunks *before);
+void mk_memory_loaded(struct mk_partition *p, struct mk_chunks *before, bool loaded);
 int mk_memory_remove(struct mk_partition *p, struct mk_remove_memory *remove,
 		     struct mk_message *message);
 

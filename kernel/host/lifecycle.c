@@ -67,6 +67,7 @@ static int stop(struct mk_partition *p)
 int mk_partition_load(struct mk_partition *p, const struct mk_load *args,
 		      const char *cmdline, struct mk_message *message)
 {
+	struct mk_chunks before = {};
 	u64 begin = ktime_get_ns();
 	int ret;
 
@@ -84,13 +85,13 @@ int mk_partition_load(struct mk_partition *p, const struct mk_load *args,
 		goto end;
 	}
 	mutex_lock(&p->lock);
-	mk_memory_load(p);
+	ret = mk_memory_load(p, &before);
 	mutex_unlock(&p->lock);
-	ret = mk_boot_load(p, args, cmdline, message);
+	ret = ret ?: mk_boot_load(p, args, cmdline, message);
 	mutex_lock(&p->lock);
+	mk_memory_loaded(p, &before, !ret);
 	if (!ret) {
 		p->load_ns = ktime_get_ns() - begin;
-		mk_memory_loaded(p);
 		mk_partition_set_state(p, MK_STATE_LOADED);
 	} else if (p->state == MK_STATE_LOADED && !p->entry) {
 		mk_partition_set_state(p, p->boots ? MK_STATE_STOPPED : MK_STATE_CREATED);

@@ -10,8 +10,7 @@
 #include <linux/types.h>
 #else
 #include <stdbool.h>
-#include <stdint.h>
-typedef uint32_t u32;
+typedef unsigned int u32;
 #endif
 
 /* Contiguous host memory. */

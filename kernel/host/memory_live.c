@@ -293,34 +293,47 @@ void mk_memory_stopped(struct mk_partition *p)
 /**
  * mk_memory_load - what the partition has is what the next app kernel boots with
  * @p: the partition; its CPUs are reset
+ * @before: out: what the list was, for mk_memory_loaded(); zeroed
  *
- * Context: the partition's lock is held.
+ * Context: the partition's lock is held; may sleep.
+ * Return: 0 or -ENOMEM.
  */
-void mk_memory_load(struct mk_partition *p)
+int mk_memory_load(struct mk_partition *p, struct mk_chunks *before)
 {
 	struct mk_chunks *owned = &p->memory->owned;
 	unsigned int i;
+	int ret;
 
 	mutex_lock(&p->memory->lock);
-	for (i = 0; i < owned->count; i++) {
+	ret = mk_chunks_room(before, owned->count);
+	for (i = 0; !ret && i < owned->count; i++) {
+		mk_chunks_add(before, &owned->at[i]);
 		owned->at[i].state = MK_RANGE_BOOT;
 		owned->at[i].boot = true;
 	}
-	tidy(p->memory);
+	if (!ret)
+		tidy(p->memory);
 	mutex_unlock(&p->memory->lock);
+	return ret;
 }
 
 /**
  * mk_memory_loaded - there is a new memory map, without what is not there now
  * @p: the partition
+ * @before: of mk_memory_load(); is freed
+ * @loaded: false: it was not made, and all is as it was
  *
  * Context: the partition's lock is held.
  */
-void mk_memory_loaded(struct mk_partition *p)
+void mk_memory_loaded(struct mk_partition *p, struct mk_chunks *before, bool loaded)
 {
 	mutex_lock(&p->memory->lock);
-	p->memory->holes.count = 0;
+	if (loaded)
+		p->memory->holes.count = 0;
+	else if (before->count)
+		swap(p->memory->owned, *before);
 	mutex_unlock(&p->memory->lock);
+	kvfree(before->at);
 }
 
 /* Is all between @pfn and @end the partition's, and idle? */

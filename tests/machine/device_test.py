@@ -195,6 +195,23 @@ class Device(MachineTest):
             partition.destroy()
             """)
 
+    def test_load_that_fails_leaves_the_memory_what_it_was(self):
+        self.script(BOOT, """
+            boot()
+            partition.add_memory(128 << 20, align=128 << 20)
+            [taken] = partition.ranges(TAKEN)
+            partition.stop()
+            try:
+                partition.load("/etc/passwd", initrd, "quiet")
+                raise SystemExit("that is no kernel")
+            except OSError:
+                pass
+            assert partition.ranges(TAKEN) == [taken]
+            assert partition.remove_memory(*taken[:2]) == taken[1]
+            boot()
+            partition.destroy()
+            """)
+
     def test_structures_of_other_sizes_and_unknown_bits(self):
         self.script("""
             import fcntl

@@ -9,6 +9,7 @@ extern "C" {
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <numeric>
 #include <string>

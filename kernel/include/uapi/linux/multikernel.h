@@ -284,7 +284,8 @@ enum mk_range_state {
  * @node and @align_bytes mean nothing then.
  *
  * When the CPUs are reset, ranges that were added are MK_RANGE_TAKEN again, until
- * MK_LOAD: the next app kernel boots with all that the partition has then.
+ * MK_LOAD: the next app kernel boots with all that the partition has then. One that
+ * fails changes no range.
  * MK_MEMORY_RETURN in state stopped, before MK_LOAD, brings back what the last one
  * gave up. What holds the image is never given up, so the same files can be loaded
  * again.
