@@ -93,6 +93,15 @@ class Tree(unittest.TestCase):
         self.assertEqual(wrong, [])
 
 
+    def test_shipped_configuration_has_each_key(self):
+        daemon = TOP / "libvirt-driver"
+        known = re.findall(r'\{"(\w+)",\s*\[\]',
+                           (daemon / "daemon_conf.cpp").read_text(encoding="utf-8"))
+        shipped = re.findall(r"(?m)^#(\w+) = ",
+                             (daemon / "virtmultikerneld.conf").read_text(encoding="utf-8"))
+        self.assertGreater(len(known), 40)
+        self.assertEqual(sorted(shipped), sorted(known))
+
     def test_documents_name_files_that_are_there(self):
         wrong = []
         for path in tracked():
