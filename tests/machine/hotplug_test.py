@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""CPUs that come and go while an app kernel runs."""
+"""CPUs that come and go while an app kernel runs, and many partitions in little low memory."""
 
 from lib.testing import INITRD, MachineTest
 
@@ -316,3 +316,31 @@ class Doorbells(MachineTest):
             partition.destroy()
             """)
         self.assertEqual(self.online_cpus(), self.cpus)
+
+
+class Many(MachineTest):
+    """More partitions than windows below 1 MiB."""
+
+    uses_daemon = False
+    options = {"cpus": 24, "memory_mib": 4096}
+
+    def test_twenty_at_once(self):
+        free = self.free_kib()
+        self.script(BOOT, """
+            partitions = []
+            # One after the other: a kernel without TSC deadlines measures its APIC timer in a tenth
+            # of a second, and may end up without one if its CPU does not run just then.
+            for number in range(20):
+                partitions.append(start(f"p{number}", [number + 1], memory_mib=96))
+                partitions[-1].wait_for("running", 120)
+            assert Device().info().partitions == 20
+            before = [partition.query().heartbeat for partition in partitions]
+            time.sleep(3)  # the beats are the test
+            after = [partition.query().heartbeat for partition in partitions]
+            assert all(b < a for b, a in zip(before, after)), (before, after)
+            assert all(partition.state() == "running" for partition in partitions)
+            for partition in partitions:
+                partition.destroy()
+            """, limit_s=400)
+        self.assertEqual(self.online_cpus(), self.cpus)
+        self.assert_free_again(free)

@@ -86,24 +86,3 @@ class Several(MachineTest):
                             "virsh -c multikernel:///system destroy web")
                 events.wait_for("web", STOPPED)
                 self.assertEqual(self.online_cpus(), self.cpus)
-
-
-class Many(MachineTest):
-    """More domains than windows below 1 MiB."""
-
-    options = {"cpus": 24, "memory_mib": 4096}
-
-    def test_twenty_at_once(self):
-        free = self.free_kib()
-        names = [f"d{number}" for number in range(20)]
-        # One after the other: a kernel without TSC deadlines measures its APIC timer in a tenth
-        # of a second, and may end up without one if its CPU does not run just then.
-        consoles = [self.start(name, memory_mib=96) for name in names]
-        self.assertEqual(self.virsh("list", "--name").split(), names)
-        for number, console in enumerate(consoles):
-            self.assertEqual(console.command(f"echo I am $(({number}+0))"), f"I am {number}")
-        for name, console in zip(names, consoles):
-            self.virsh("destroy", name)
-            console.wait_for_end()
-        self.assertEqual(self.online_cpus(), self.cpus)
-        self.assert_free_again(free)

@@ -328,6 +328,13 @@ class MachineTest(unittest.TestCase):
         try:
             print(self.run_in("journalctl --no-pager -u virtmultikerneld.service | tail -n 40; "
                               "echo --- dmesg; dmesg | tail -n 40", check=False)[1])
+            # What an app kernel said that never came up is in its log once it is stopped.
+            print(self.run_in(f"""
+                for name in $(virsh --quiet -c {URI} list --name); do
+                    virsh --quiet -c {URI} destroy $name
+                    echo "--- the log of $name"
+                    tail -n 25 /var/log/libvirt/multikernel/$name.log
+                done""", check=False)[1])
         except (OSError, subprocess.SubprocessError) as error:
             print(f"(the machine does not answer: {error})")
             print(self.machine.serial_log()[-4000:])
