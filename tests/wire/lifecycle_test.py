@@ -60,7 +60,7 @@ class Lifecycle(WireTest):
     def test_missing_kernel_is_named(self):
         self.define(kernel="/nonexistent/vmlinuz")
         self.assertIn("/nonexistent/vmlinuz", self.virsh_fails("start", "web"))
-        self.assertEqual(self.state(), "shut off (unknown)")
+        self.assertEqual(self.state(), "shut off (failed)")
 
     def test_more_cpus_than_there_are_is_refused(self):
         self.define(vcpus="<vcpu>8</vcpu>")
