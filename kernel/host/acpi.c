@@ -105,11 +105,11 @@ struct madt_ioapic {		/* 5.2.12.3 */
 	u32 gsi_base;
 } __packed;
 
-static_assert(sizeof(struct header) == 36);
-static_assert(sizeof(struct rsdp) == 36);
-static_assert(offsetof(struct fadt, boot_flags) == 109);
-static_assert(offsetof(struct fadt, x_dsdt) == 140);
-static_assert(sizeof(struct fadt) == 276);
+static_assert(sizeof(struct header) == 36, "5.2.6");
+static_assert(sizeof(struct rsdp) == 36, "5.2.5.3");
+static_assert(offsetof(struct fadt, boot_flags) == 109, "5.2.9");
+static_assert(offsetof(struct fadt, x_dsdt) == 140, "5.2.9");
+static_assert(sizeof(struct fadt) == 276, "5.2.9");
 
 static u8 checksum(const void *table, size_t size)
 {
