@@ -32,12 +32,12 @@ void domain_undefine(Call& call, const remote_domain_undefine_args& args) {
     call.driver.undefine(find(call, args.dom).uuid);
 }
 
-// What the flags would remove as well does not exist here.
 void not_both(unsigned flags, unsigned both, const char* what) {
     if ((flags & both) == both)
         throw Error(VIR_ERR_OPERATION_INVALID, fmt::format("cannot both keep and delete {}", what));
 }
 
+// What the flags would remove as well does not exist here.
 void domain_undefine_flags(Call& call, const remote_domain_undefine_flags_args& args) {
     not_both(args.flags, VIR_DOMAIN_UNDEFINE_NVRAM | VIR_DOMAIN_UNDEFINE_KEEP_NVRAM, "nvram");
     not_both(args.flags, VIR_DOMAIN_UNDEFINE_TPM | VIR_DOMAIN_UNDEFINE_KEEP_TPM, "TPM");

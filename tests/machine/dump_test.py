@@ -12,11 +12,6 @@ class Dump(MachineTest):
         super().setUp()
         self.addCleanup(self.run_in, f"umount -q /mnt; rm -f {CORE}*", check=False)
 
-    def dmesg_of(self, core):
-        """The kernel log in a dump, as makedumpfile finds it."""
-        self.run_in(f"makedumpfile --dump-dmesg -f {core} {core}.dmesg >/dev/null")
-        return self.run_in(f"cat {core}.dmesg")
-
     def dump(self, name, *words):
         self.run_in(f"rm -f {CORE}*")
         self.virsh("dump", name, CORE, "--memory-only", *words)

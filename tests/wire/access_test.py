@@ -99,9 +99,7 @@ class FineGrained(AccessTest):
 
     def test_raw_calls_on_a_domain_nobody_told_of(self):
         uuid = self.connect().lookupByName("secret").UUID()
-        client = self.raw_as_nobody()
-        client.call(70)
-        client.open()
+        client = self.opened_as_nobody()
         domain = string(b"secret") + uuid + number(-1)
         for procedure, payload in ((9, domain), (DESTROY, domain), (LOOKUP_BY_UUID, uuid),
                                    (GET_XML_DESC, domain + number(0)), (35, domain)):
@@ -109,9 +107,7 @@ class FineGrained(AccessTest):
                              (libvirt.VIR_ERR_ACCESS_DENIED, 55), procedure)
 
     def test_old_lists_leave_out_what_may_not_be_seen(self):
-        client = self.raw_as_nobody()
-        client.call(70)
-        client.open()
+        client = self.opened_as_nobody()
         names = client.call(LIST_DEFINED, number(100)).payload
         self.assertEqual(names[:4] + client.call(NUM_OF_DEFINED).payload, number(2) * 2)
         self.assertEqual((b"web" in names, b"other" in names, b"secret" in names),
@@ -123,9 +119,7 @@ class FineGrained(AccessTest):
         self.assertEqual(client.call(NUM_OF_IDS).payload, number(1))
 
     def test_events_of_others_are_not_told(self):
-        client = self.raw_as_nobody()
-        client.call(70)
-        client.open()
+        client = self.opened_as_nobody()
         self.assertEqual(client.call(316, number(0) + number(0)).status, OK)
         for name in ("secret", "other", "secret", "web"):
             self.virsh("start", name)
@@ -135,9 +129,7 @@ class FineGrained(AccessTest):
         self.assertEqual([b"web" in each for each in told], [False, False, True, True])
 
     def test_without_polkit_nothing_is_allowed(self):
-        client = self.raw_as_nobody()
-        client.call(70)
-        client.open()
+        client = self.opened_as_nobody()
         for process in reversed(self.bus.processes):
             process.kill()
             process.wait(LIMIT_S)
@@ -145,21 +137,13 @@ class FineGrained(AccessTest):
         self.assertEqual(code, libvirt.VIR_ERR_DBUS_SERVICE, message)
 
 
-class ManyQuestions(AccessTest):
-    def client(self):
-        client = self.raw_as_nobody()
-        client.call(70)
-        client.open()
-        return client
-
-
-class LongLists(ManyQuestions):
+class LongLists(AccessTest):
     def test_they_are_whole_and_hinder_nobody(self):
         root = self.connect()
         for index in range(MANY):
             root.defineXML(self.xml(f"d{index}"))
-        listing = [self.client() for _ in range(3)]
-        other = self.client()
+        listing = [self.opened_as_nobody() for _ in range(3)]
+        other = self.opened_as_nobody()
         for client in listing:
             client.ask(LIST_ALL, number(1) + number(0))
         while not all(client.has_something() for client in listing):
@@ -169,11 +153,11 @@ class LongLists(ManyQuestions):
             self.assertEqual((reply.status, reply.payload[:4]), (OK, number(MANY + 2)))
 
 
-class SlowAnswers(ManyQuestions):
+class SlowAnswers(AccessTest):
     rule = SLOWLY + RULE
 
     def test_all_events_are_told(self):
-        client = self.client()
+        client = self.opened_as_nobody()
         self.assertEqual(client.call(316, number(0) + number(0)).status, OK)
         root = self.connect()
         xml = root.lookupByName("web").XMLDesc()
@@ -226,9 +210,7 @@ class SomeArguments(PolkitTest):
         for name in ("write", "save", "init-control", "read-secure"):
             self.define(name)
             self.uuids[name] = self.connect().lookupByName(name).UUID()
-        self.client = self.raw_as_nobody()
-        self.client.call(70)
-        self.client.open()
+        self.client = self.opened_as_nobody()
 
     def is_denied(self, name, procedure, *numbers):
         domain = string(name.encode()) + self.uuids[name] + number(-1)
@@ -322,9 +304,7 @@ class Identity(AccessTest):
         self.assertEqual(self.names(client), [b"web", b"other"])
 
     def test_only_root_may_speak_for_others(self):
-        client = self.raw_as_nobody()
-        client.call(70)
-        client.open()
+        client = self.opened_as_nobody()
         reply = client.call(SET_IDENTITY, identity(parameter(b"unix-user-id", ULLONG, 0)))
         self.assertEqual(read_error(reply)[0], libvirt.VIR_ERR_ACCESS_DENIED)
         self.assertEqual(self.names(client), [b"web", b"other"])

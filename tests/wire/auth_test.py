@@ -63,6 +63,13 @@ class PolkitTest(WireTest):
         self.addCleanup(client.socket.close)
         return client
 
+    def opened_as_nobody(self):
+        """One that a rule lets in."""
+        client = self.raw_as_nobody()
+        client.call(AUTH_POLKIT)
+        client.open()
+        return client
+
     def assert_denied(self, reply, code, message):
         self.assertEqual(read_error(reply), (code, FROM_POLKIT, message))
 

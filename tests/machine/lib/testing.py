@@ -255,6 +255,11 @@ class MachineTest(unittest.TestCase):
         """The CPUs of a running domain's vCPUs, in the order of those, as texts."""
         return re.findall(r"^CPU:\s+(\d+)$", self.virsh("vcpuinfo", name), re.MULTILINE)
 
+    def dmesg_of(self, core):
+        """The kernel log in a dump, as makedumpfile finds it."""
+        self.run_in(f"makedumpfile --dump-dmesg -f {core} {core}.dmesg >/dev/null")
+        return self.run_in(f"cat {core}.dmesg")
+
     def online_cpus(self):
         return self.run_in("cat /sys/devices/system/cpu/online")
 
